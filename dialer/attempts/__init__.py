@@ -1,0 +1,1 @@
+"""Calls -> attempts: paced, sent, recorded, reconciled."""

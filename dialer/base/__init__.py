@@ -1,0 +1,1 @@
+"""The ground floor: errors, clock, ids, settings, log. It knows nothing of calls."""

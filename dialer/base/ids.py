@@ -1,0 +1,24 @@
+"""Names for attempts and workers: time-ordered, unique without asking anybody."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from uuid import UUID
+
+
+def new_attempt_id(now_us: int, random_bits: int | None = None) -> str:
+    """Return a UUIDv7 as text: sorts by time, so that indexes grow at their end.
+
+    Source: RFC 9562, section 5.7, with the sub-millisecond fraction in rand_a (method 3 of 6.2).
+    """
+    bits = secrets.randbits(62) if random_bits is None else random_bits
+    fraction = (now_us % 1000) * 4096 // 1000
+    value = (now_us // 1000) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | bits
+    return str(UUID(int=value))
+
+
+def new_worker_id() -> str:
+    """Return a name that tells a person where the worker runs: host, process, chance."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"

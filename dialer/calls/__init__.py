@@ -1,0 +1,1 @@
+"""Contacts -> calls: loaded, allowed now, claimed."""

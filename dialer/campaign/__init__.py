@@ -1,0 +1,1 @@
+"""What a campaign says: `campaign.toml` becomes a `Campaign`, and its JSON Schema."""

@@ -1,0 +1,1 @@
+"""List file -> rows: CSV, Parquet, Excel; which column is which. Never touches the database."""

@@ -1,0 +1,1 @@
+"""Attempts -> outcomes: what came of every accepted call."""

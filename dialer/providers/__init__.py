@@ -1,0 +1,1 @@
+"""How each provider is spoken to: one module each, and what all of them promise."""

@@ -1,0 +1,1 @@
+"""The results database: tables, views, migrations, one door for SQLite and PostgreSQL."""

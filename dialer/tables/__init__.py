@@ -1,0 +1,1 @@
+"""Outcomes -> tables: frames, exports, progress, audit."""
