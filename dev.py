@@ -28,7 +28,7 @@ def main(words: list[str]) -> int:
         print(__doc__)
         print("\n".join(f"  {name:6} {function.__doc__}" for name, function in COMMANDS.items()))
         return 0 if command in ("help", "-h", "--help") else 2
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - an older Python gets a sentence, not a traceback
         print(f"dialer needs Python 3.11 or newer, this is {sys.version.split()[0]}", file=sys.stderr)
         return 2
     return COMMANDS[command](rest)
