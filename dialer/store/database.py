@@ -1,0 +1,191 @@
+"""One door to the results database: open it, begin a transaction, ask its clock.
+
+SQLite (WAL, synchronous=FULL) and PostgreSQL (synchronous_commit=on): a committed intent survives a
+kill and a power cut on both, which is what "never twice" stands on.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from dialer.base.clock import Clock, SystemClock
+from dialer.base.errors import BadInput, NotReady
+
+PATIENCE_S = 30.0
+"""How long a transaction waits for another writer before it is given up."""
+
+
+class Store:
+    """The results database of one deployment; close it when done.
+
+    `clock` decides what time it is where it is given (tests), and on SQLite, whose only clock is the
+    machine's. On PostgreSQL the server's clock decides, so that no worker's clock can.
+    """
+
+    def __init__(self, url: str, clock: Clock | None = None) -> None:
+        self.url = url
+        self.engine = _open_engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._clock = clock or (SystemClock() if self.is_sqlite else None)
+
+    @property
+    def file(self) -> Path | None:
+        """The database file, None on PostgreSQL."""
+        return Path(self.engine.url.database or "") if self.is_sqlite else None
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Begin a transaction that writes; commit at the end, roll back on any error.
+
+        On SQLite the write lock is taken at once, so that the transaction cannot fail half-way.
+
+        Raises:
+            NotReady: the database cannot be reached, is read-only, full, or locked for PATIENCE_S.
+        """
+        with self._translated(), self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection = connection.execution_options(dialer_begin="BEGIN IMMEDIATE")
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Begin a transaction that reads one consistent state."""
+        with self._translated(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def now_us(self, connection: Connection) -> int:
+        """Return the database's own time, in UTC microseconds since 1970."""
+        if self._clock is not None:
+            return self._clock.now_us()
+        now = connection.scalar(
+            text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)")
+        )
+        assert isinstance(now, int)
+        return now
+
+    def execute(self, connection: Connection, statements: Dialects, **values: Any) -> list[Row[Any]]:
+        """Run the statement written for this database; return its rows, if it gives any."""
+        result = connection.execute(statements.for_(self.engine.dialect.name), values)
+        return list(result) if result.returns_rows else []
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, sqlite3.OperationalError) as error:
+            raise NotReady(f"database {_shown(self.url)}: {_first_line(error)}") from error
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            raise NotReady(f"database {_shown(self.url)}: {_first_line(error)}") from error
+
+
+class Dialects:
+    """One statement, written once for each database where one text cannot serve both.
+
+    In both texts `ROWS(name type, ...)` stands for the rows of the JSON parameter `:rows`, a list of
+    lists in the order of the names: one parameter for a whole batch, one round trip.
+    """
+
+    def __init__(self, sqlite: str, postgresql: str | None = None) -> None:
+        self._sqlite = text(_expand_rows(sqlite, _sqlite_rows))
+        self._postgresql = text(_expand_rows(postgresql or sqlite, _postgresql_rows))
+
+    def for_(self, dialect: str) -> Any:
+        """Return the executable text for the dialect."""
+        return self._sqlite if dialect == "sqlite" else self._postgresql
+
+
+def _expand_rows(statement: str, spell: Callable[[list[list[str]]], str]) -> str:
+    start = statement.find("ROWS(")
+    if start < 0:
+        return statement
+    end = statement.index(")", start)
+    columns = [part.split() for part in statement[start + 5 : end].split(",")]
+    return statement[:start] + spell(columns) + _expand_rows(statement[end + 1 :], spell)
+
+
+def _sqlite_rows(columns: list[list[str]]) -> str:
+    picked = ", ".join(f"value ->> {number} AS {name}" for number, (name, _) in enumerate(columns))
+    return f"(SELECT {picked} FROM json_each(:rows))"
+
+
+def _postgresql_rows(columns: list[list[str]]) -> str:
+    picked = ", ".join(
+        f"CAST(value ->> {number} AS {kind}) AS {name}" for number, (name, kind) in enumerate(columns)
+    )
+    return f"(SELECT {picked} FROM jsonb_array_elements(CAST(:rows AS jsonb)))"
+
+
+def _open_engine(url: str) -> Engine:
+    name = make_url(url).get_backend_name()
+    if name == "sqlite":
+        return _open_sqlite(url)
+    if name == "postgresql":
+        return _open_postgresql(url)
+    raise BadInput(
+        f"database_url: {name} is not supported, expected sqlite:///FILE or postgresql+psycopg://..."
+    )
+
+
+def _open_sqlite(url: str) -> Engine:
+    file = make_url(url).database
+    if not file or file == ":memory:":
+        raise BadInput("database_url: a database in memory would be lost, expected sqlite:///FILE")
+    if sqlite3.sqlite_version_info < (3, 38):
+        raise NotReady(f"SQLite {sqlite3.sqlite_version} is too old for dialer, expected 3.38 or newer")
+    folder = Path(file).resolve().parent
+    if not folder.is_dir():
+        raise NotReady(f"database {_shown(url)}: there is no folder {folder}")
+    engine = create_engine(url, connect_args={"timeout": PATIENCE_S, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        # The driver must not begin transactions by itself: write() says when, and how.
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("dialer_begin", "BEGIN"))
+
+    return engine
+
+
+def _open_postgresql(url: str) -> Engine:
+    return create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        pool_recycle=1800,
+        connect_args={
+            "connect_timeout": 10,
+            # A server with synchronous_commit=off would forget intents in a power cut.
+            "options": "-c synchronous_commit=on -c timezone=UTC",
+            "keepalives_idle": 30,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
+        },
+    )
+
+
+def _shown(url: str) -> str:
+    return make_url(url).render_as_string(hide_password=True)
+
+
+def _first_line(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(cause).strip().split("\n")[0]

@@ -1,0 +1,289 @@
+"""The tables of the results database, the same on SQLite and PostgreSQL.
+
+Moments are UTC microseconds since 1970 (`..._at_us`); the views of `views.py` show them as times.
+There are no foreign keys: on PostgreSQL each would lock a contact's row once more for every attempt.
+`dialer audit` proves what they would prove.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Float,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+BigId = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER PRIMARY KEY counts up on SQLite
+
+
+def _id(name: str) -> Column[int]:
+    return Column(name, BigId, Identity(), primary_key=True)
+
+
+def _text(name: str, **options: Any) -> Column[str]:
+    return Column(name, Text, **options)
+
+
+def _at(name: str, **options: Any) -> Column[int]:
+    return Column(name, BigInteger, **options)
+
+
+CAMPAIGN_STATES = ("idle", "running", "paused", "stopped", "canceled")
+CONTACT_STATUSES = ("waiting", "leased", "calling", "unknown", "done", "refused", "suppressed", "canceled")
+ATTEMPT_STATES = ("sending", "accepted", "refused", "not_dialled", "unknown", "ended")
+
+
+def _one_of(column: str, words: tuple[str, ...]) -> CheckConstraint:
+    allowed = ", ".join(f"'{word}'" for word in words)
+    return CheckConstraint(f"{column} IN ({allowed})", name=f"{column}_is_known")
+
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    _id("campaign_id"),
+    _text("name", nullable=False, unique=True),
+    _text("account", nullable=False),
+    _text("state", nullable=False, server_default="idle"),
+    _text("reason"),
+    _text("spec", nullable=False),
+    _at("created_at_us", nullable=False),
+    _at("changed_at_us", nullable=False),
+    CheckConstraint(
+        "state IN ('idle', 'running', 'paused', 'stopped', 'canceled')", name="campaign_state_is_known"
+    ),
+)
+
+loads = Table(
+    "loads",
+    metadata,
+    _id("load_id"),
+    Column("campaign_id", BigInteger, nullable=False),
+    _text("file", nullable=False),
+    _text("sha256", nullable=False),
+    _text("settings", nullable=False),
+    _text("encoding"),
+    _text("delimiter"),
+    Column("rows_read", BigInteger, nullable=False),
+    Column("rows_accepted", BigInteger, nullable=False),
+    Column("rows_rejected", BigInteger, nullable=False),
+    Column("rows_duplicate", BigInteger, nullable=False),
+    _at("loaded_at_us", nullable=False),
+    CheckConstraint("rows_read = rows_accepted + rows_rejected + rows_duplicate", name="books_balance"),
+    Index("loads_of_campaign", "campaign_id", "sha256"),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    _id("contact_id"),
+    Column("campaign_id", BigInteger, nullable=False),
+    Column("load_id", BigInteger, nullable=False),
+    Column("list_row", BigInteger, nullable=False),
+    _text("list_id"),
+    _text("phone", nullable=False),
+    _text("phone_region"),
+    _text("phone_type"),
+    _text("phone_extension"),
+    _text("time_zones"),
+    _text("other_phones"),
+    _text("repaired"),
+    _text("metadata"),
+    _text("status", nullable=False, server_default="waiting"),
+    _text("reason"),
+    Column("calls", Integer, nullable=False, server_default="0"),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    _at("next_call_at_us", nullable=False, server_default="0"),
+    _text("worker"),
+    _text("last_attempt_id"),
+    _at("first_called_at_us"),
+    _at("last_called_at_us"),
+    _one_of("status", CONTACT_STATUSES),
+    # The claim walks the first, a dead worker's leases are found by the second.
+    Index(
+        "contacts_waiting",
+        "campaign_id",
+        "next_call_at_us",
+        "contact_id",
+        sqlite_where=text("status = 'waiting'"),
+        postgresql_where=text("status = 'waiting'"),
+    ),
+    Index(
+        "contacts_leased",
+        "worker",
+        sqlite_where=text("status = 'leased'"),
+        postgresql_where=text("status = 'leased'"),
+    ),
+    Index("contacts_once_per_campaign", "campaign_id", "phone", unique=True),
+)
+
+rejected_rows = Table(
+    "rejected_rows",
+    metadata,
+    _id("reject_id"),
+    Column("campaign_id", BigInteger, nullable=False),
+    Column("load_id", BigInteger, nullable=False),
+    Column("list_row", BigInteger, nullable=False),
+    Column("list_line", BigInteger),
+    _text("column_name"),
+    _text("raw"),
+    _text("reason", nullable=False),
+    _text("detail"),
+    _text("suggestion"),
+    _text("row"),
+    Index("rejected_rows_of_load", "load_id", "list_row"),
+)
+
+OPEN = "state IN ('sending', 'unknown', 'accepted')"
+LIVE = "state IN ('sending', 'unknown', 'accepted', 'ended')"
+
+ledger = Table(
+    "ledger",
+    metadata,
+    _text("attempt_id", primary_key=True),
+    Column("campaign_id", BigInteger, nullable=False),
+    Column("contact_id", BigInteger, nullable=False),
+    _text("phone", nullable=False),
+    Column("call_number", Integer, nullable=False),
+    Column("attempt_number", Integer, nullable=False),
+    _text("account", nullable=False),
+    _text("provider", nullable=False),
+    _text("agent", nullable=False),
+    _text("from_number"),
+    _text("state", nullable=False),
+    _text("execution_id"),
+    _text("provider_ref"),
+    _text("provider_status"),
+    Column("http_status", Integer),
+    _text("error_code"),
+    _text("error"),
+    _at("opened_at_us", nullable=False),
+    _at("sent_at_us"),
+    _at("answered_at_us"),
+    _at("ended_at_us"),
+    _text("outcome"),
+    _text("disposition"),
+    Column("duration_s", Float),
+    Column("cost", Float),
+    _text("currency"),
+    _text("recording_url"),
+    _text("transcript"),
+    _text("time_zone"),
+    _text("time_zone_from"),
+    _text("local_time"),
+    _text("rules"),
+    _text("worker", nullable=False),
+    Column("lookups", Integer, nullable=False, server_default="0"),
+    _at("next_lookup_at_us"),
+    _one_of("state", ATTEMPT_STATES),
+    # The two promises that the database itself keeps: one open attempt per number over all campaigns,
+    # and one attempt per call that may have reached the person.
+    Index(
+        "ledger_one_open_per_phone",
+        "phone",
+        unique=True,
+        sqlite_where=text(OPEN),
+        postgresql_where=text(OPEN),
+    ),
+    Index(
+        "ledger_one_live_per_call",
+        "contact_id",
+        "call_number",
+        unique=True,
+        sqlite_where=text(LIVE),
+        postgresql_where=text(LIVE),
+    ),
+    Index(
+        "ledger_execution_once",
+        "account",
+        "execution_id",
+        unique=True,
+        sqlite_where=text("execution_id IS NOT NULL"),
+        postgresql_where=text("execution_id IS NOT NULL"),
+    ),
+    Index(
+        "ledger_provider_ref_once",
+        "account",
+        "provider_ref",
+        unique=True,
+        sqlite_where=text("provider_ref IS NOT NULL"),
+        postgresql_where=text("provider_ref IS NOT NULL"),
+    ),
+    Index(
+        "ledger_sending",
+        "worker",
+        sqlite_where=text("state = 'sending'"),
+        postgresql_where=text("state = 'sending'"),
+    ),
+    Index(
+        "ledger_accepted",
+        "account",
+        "opened_at_us",
+        sqlite_where=text("state = 'accepted'"),
+        postgresql_where=text("state = 'accepted'"),
+    ),
+    Index(
+        "ledger_unknown",
+        "account",
+        "next_lookup_at_us",
+        sqlite_where=text("state = 'unknown'"),
+        postgresql_where=text("state = 'unknown'"),
+    ),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _text("account", primary_key=True),
+    # The account's lines of time: when the next call, and the next request of any kind, may leave.
+    _at("call_slot_at_us", nullable=False, server_default="0"),
+    _at("request_slot_at_us", nullable=False, server_default="0"),
+    _at("held_until_us", nullable=False, server_default="0"),
+    Column("pace_factor", Float, nullable=False, server_default="1"),
+    _at("changed_at_us", nullable=False, server_default="0"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    _text("worker", primary_key=True),
+    _text("state", nullable=False),
+    _at("started_at_us", nullable=False),
+    _at("lease_until_us", nullable=False),
+    CheckConstraint("state IN ('alive', 'left', 'dead')", name="worker_state_is_known"),
+)
+
+call_events = Table(
+    "call_events",
+    metadata,
+    _id("event_id"),
+    _text("account", nullable=False),
+    _text("provider", nullable=False),
+    _text("delivery_id"),
+    _text("execution_id"),
+    _text("attempt_id"),
+    _at("received_at_us", nullable=False),
+    _at("applied_at_us"),
+    _text("kind"),
+    _text("body", nullable=False),
+    Index(
+        "call_events_once",
+        "account",
+        "delivery_id",
+        unique=True,
+        sqlite_where=text("delivery_id IS NOT NULL"),
+        postgresql_where=text("delivery_id IS NOT NULL"),
+    ),
+)
