@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+Name = Annotated[str, Field(min_length=1)]
 
 
 class Account(BaseModel):
@@ -15,16 +17,22 @@ class Account(BaseModel):
     checks them when it is opened.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(
+        extra="allow",
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
 
     name: str
     """The account's name: the table's key in dialer.toml."""
-    provider: str
+    provider: Name
     """Which provider speaks for it; the account's name where left out."""
-    base_url: str | None = None
+    base_url: Name | None = None
     """The API's address; the provider's documented one where left out."""
     token: SecretStr | None = None
-    """`env:NAME` or `file:PATH`; read when dialer.toml is read."""
+    """`env:NAME` or `file:PATH`; read by `account_token` when a command needs it, not before."""
     calls_per_second: float | None = Field(default=None, gt=0)
     """Calls submitted in any sliding second, at most."""
     requests_per_minute: int | None = Field(default=None, gt=0)
@@ -48,13 +56,18 @@ class Account(BaseModel):
 class Settings(BaseModel):
     """What one deployment of dialer knows."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
     file: Path | None = None
     """The dialer.toml that was read; none means built-in defaults."""
-    database_url: str = "sqlite:///dialer.db"
-    campaigns: Path = Path("campaigns")
+    database_url: Name = "sqlite:///dialer.db"
+    """The results database: `sqlite:///dialer.db`, or `postgresql://user@host/name`."""
+    campaigns: Annotated[Path, Field(strict=False)] = Path("campaigns")
+    """The folder that holds one folder per campaign."""
     accounts: dict[str, Account] = Field(default_factory=dict)
+    """The accounts calls can be placed with, by name."""
 
 
 def read_settings(file: Path | None = None, environment: dict[str, str] | None = None) -> Settings:

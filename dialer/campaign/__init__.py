@@ -1,1 +1,4 @@
 """What a campaign says: `campaign.toml` becomes a `Campaign`, and its JSON Schema."""
+
+from dialer.campaign.campaign import LINE_TYPES as LINE_TYPES
+from dialer.campaign.campaign import Campaign as Campaign

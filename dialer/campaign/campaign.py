@@ -1,0 +1,199 @@
+"""What a campaign says: which list, which agent, how fast, when to stop.
+
+Every section of campaign.toml is one model; a field's docstring is its help text and its description
+in the JSON Schema. `dialer.campaign.read` makes a `Campaign` from a file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from math import isfinite
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import phonenumbers
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    PrivateAttr,
+)
+from pydantic.json_schema import SkipJsonSchema
+
+from dialer.base.errors import BadInput
+from dialer.base.settings import Account, Settings
+from dialer.base.words import did_you_mean
+
+LineType = Literal[
+    "mobile",
+    "fixed_line",
+    "fixed_line_or_mobile",
+    "voip",
+    "toll_free",
+    "premium_rate",
+    "shared_cost",
+    "personal_number",
+    "pager",
+    "uan",
+    "voicemail",
+    "unknown",
+]
+
+LINE_TYPES: tuple[str, ...] = get_args(LineType)
+"""What libphonenumber can say of a number's line."""
+
+# What people write for a region that ISO 3166 spells otherwise.
+_MISNAMED_REGIONS = {"UK": "GB", "EN": "GB"}
+
+
+def _region(code: str) -> str:
+    if code in phonenumbers.SUPPORTED_REGIONS:
+        return code
+    near = _MISNAMED_REGIONS.get(code.upper(), code.upper())
+    hint = f" (did you mean '{near}'?)" if near in phonenumbers.SUPPORTED_REGIONS else ""
+    raise ValueError(f"an ISO 3166 country code in capitals such as 'IN'{hint}")
+
+
+def _e164(number: str) -> str:
+    if re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
+        return number
+    raise ValueError("a number with + and country code, digits only (E.164)")
+
+
+def _line_type(word: str) -> str:
+    if word in LINE_TYPES:
+        return word
+    raise ValueError(f"one of {', '.join(LINE_TYPES)}{did_you_mean(word, LINE_TYPES)}")
+
+
+def _agent(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _one_or_more(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _metadata_value(value: Any) -> str | int | float | bool:
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, str | bool | int) or (isinstance(value, float) and isfinite(value)):
+        return value
+    raise ValueError("one text, number, date, true or false")
+
+
+Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
+Name = Annotated[str, Field(max_length=100, pattern=r"^[^\s/\\][^/\\\r\n\t]*$")]
+Texts = Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+MetadataValue = Annotated[
+    Any, PlainValidator(_metadata_value, json_schema_input_type=str | int | float | bool)
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class ListSection(_Section):
+    """Which list, and which of its columns is what."""
+
+    files: Texts
+    """The list's files, relative to campaign.toml: .csv .tsv .txt .parquet .xlsx, plain or .gz/.zst."""
+    phone: Annotated[
+        Texts | None, BeforeValidator(_one_or_more, json_schema_input_type=Text | list[Text])
+    ] = None
+    """The columns that hold numbers, tried in order; the first dialable number wins."""
+    region: Annotated[str, AfterValidator(_region)] | None = None
+    """ISO country code for numbers without one, such as IN."""
+    region_column: Text | None = None
+    """A column with each row's own country, as ISO code or name; wins over `region`."""
+    id: Text | None = None
+    """A column with the list owner's own key."""
+    time_zone: Text | None = None
+    """A column with each contact's IANA time zone, such as Asia/Kolkata."""
+    metadata: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    """Columns that travel with the call, for the agent to use."""
+    types: Annotated[
+        tuple[Annotated[LineType, BeforeValidator(_line_type)], ...], Field(strict=False, min_length=1)
+    ] = (
+        "mobile",
+        "fixed_line",
+        "fixed_line_or_mobile",
+        "voip",
+    )
+    """The types of line that may be called."""
+    again: Literal["skip", "update", "call_again"] = "skip"
+    """What to do with a number that this campaign already has."""
+
+
+class CallSection(_Section):
+    """Who calls: the account, its agent, and what the agent is told."""
+
+    account: Text
+    """The account of dialer.toml that places the calls."""
+    agent: Annotated[Text, BeforeValidator(_agent, json_schema_input_type=str | int)]
+    """The voice agent at the provider, by its id there."""
+    from_numbers: Annotated[tuple[Annotated[str, AfterValidator(_e164)], ...], Field(strict=False)] = ()
+    """Caller ids in E.164, where the provider takes one."""
+    metadata: Mapping[str, MetadataValue] = Field(default_factory=dict)
+    """The same for every call: texts, numbers, dates, true or false."""
+
+
+class PaceSection(_Section):
+    """How fast; what is left out is the account's own limit, which is never exceeded."""
+
+    calls_per_second: float | None = Field(default=None, gt=0)
+    """Calls submitted in any sliding second, at most."""
+    calls_open_max: int | None = Field(default=None, gt=0)
+    """Accepted calls without an outcome, at most."""
+    priority: int = 0
+    """The campaign with the higher number goes first where several share an account."""
+
+
+class StopSection(_Section):
+    """When the campaign pauses itself: a run of failures."""
+
+    failure_rate: float = Field(default=0.5, gt=0, le=1)
+    """The share of failed attempts that stops the campaign, above 0 and up to 1."""
+    over_attempts: int = Field(default=50, ge=1)
+    """The latest attempts over which the share is counted."""
+
+
+class Campaign(_Section):
+    """One campaign.toml, checked."""
+
+    file: SkipJsonSchema[Path]
+    name: Name
+    """The campaign's name in the database and in every table; the folder's name where left out."""
+    description: str = ""
+    """One line on why the campaign exists."""
+    list: ListSection
+    call: CallSection
+    pace: PaceSection = Field(default_factory=PaceSection)
+    stop: StopSection = Field(default_factory=StopSection)
+    on_unknown: Literal["hold", "redial"] = "hold"
+    """For a call that may have been placed and the provider does not list: hold for a person, or redial."""
+
+    _lines: Mapping[tuple[str | int, ...], int] = PrivateAttr(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of campaign.toml; the list's files are relative to it."""
+        return self.file.parent
+
+    def account(self, settings: Settings) -> Account:
+        """Return the account that places the calls.
+
+        Raises:
+            BadInput: dialer.toml has no such account.
+        """
+        if self.call.account in settings.accounts:
+            return settings.accounts[self.call.account]
+        raise BadInput(f"{self.file}: call.account = {self.call.account!r} is not an account")
