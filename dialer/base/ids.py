@@ -19,6 +19,11 @@ def new_attempt_id(now_us: int, random_bits: int | None = None) -> str:
     return str(UUID(int=value))
 
 
+def first_attempt_id(at_us: int) -> str:
+    """Return a text that no attempt id made at `at_us` or later sorts before."""
+    return str(UUID(int=(at_us // 1000) << 80))
+
+
 def new_worker_id() -> str:
     """Return a name that tells a person where the worker runs: host, process, chance."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"

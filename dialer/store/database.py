@@ -19,6 +19,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from dialer.base.clock import Clock, SystemClock
 from dialer.base.errors import BadInput, NotReady
 
+Rows = list[Row[*tuple[Any, ...]]]
+
 PATIENCE_S = 30.0
 """How long a transaction waits for another writer before it is given up."""
 
@@ -72,7 +74,7 @@ class Store:
         assert isinstance(now, int)
         return now
 
-    def execute(self, connection: Connection, statements: Dialects, **values: Any) -> list[Row[Any]]:
+    def execute(self, connection: Connection, statements: Dialects, **values: Any) -> Rows:
         """Run the statement written for this database; return its rows, if it gives any."""
         result = connection.execute(statements.for_(self.engine.dialect.name), values)
         return list(result) if result.returns_rows else []

@@ -228,11 +228,11 @@ ledger = Table(
         postgresql_where=text("state = 'sending'"),
     ),
     Index(
-        "ledger_accepted",
+        "ledger_open",
         "account",
         "opened_at_us",
-        sqlite_where=text("state = 'accepted'"),
-        postgresql_where=text("state = 'accepted'"),
+        sqlite_where=text(OPEN),
+        postgresql_where=text(OPEN),
     ),
     Index(
         "ledger_unknown",

@@ -150,14 +150,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("attempt_id"),
     )
     op.create_index(
-        "ledger_accepted",
-        "ledger",
-        ["account", "opened_at_us"],
-        unique=False,
-        sqlite_where=sa.text("state = 'accepted'"),
-        postgresql_where=sa.text("state = 'accepted'"),
-    )
-    op.create_index(
         "ledger_execution_once",
         "ledger",
         ["account", "execution_id"],
@@ -178,6 +170,14 @@ def upgrade() -> None:
         "ledger",
         ["phone"],
         unique=True,
+        sqlite_where=sa.text("state IN ('sending', 'unknown', 'accepted')"),
+        postgresql_where=sa.text("state IN ('sending', 'unknown', 'accepted')"),
+    )
+    op.create_index(
+        "ledger_open",
+        "ledger",
+        ["account", "opened_at_us"],
+        unique=False,
         sqlite_where=sa.text("state IN ('sending', 'unknown', 'accepted')"),
         postgresql_where=sa.text("state IN ('sending', 'unknown', 'accepted')"),
     )

@@ -1,0 +1,512 @@
+"""A lane: one account's way out, from leased calls to written answers.
+
+Three kinds of task share it. `_keep_books` runs one ledger transaction after another: it writes the
+answers that have come in, opens the attempts that leave next and claims calls. `_dispatch` takes the
+opened attempts in order: slot in flight, then token, then the POST at once (the other order bursts to 1.6
+times the limit after a stall). One `_send` per attempt in the air waits for its answer.
+
+Only a few attempts are open ahead of their departure (`_ahead`), because each of them becomes `unknown`
+if the process is killed just then.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import cycle
+from random import Random
+from typing import Any, NamedTuple, Protocol
+
+import anyio
+import anyio.to_thread
+import orjson
+import structlog
+
+from dialer.attempts import ledger
+from dialer.attempts.answers import answer_for, retry_wait, withdrawal
+from dialer.attempts.breaker import Breaker
+from dialer.attempts.ledger import Answer, Desk, Exchanged, Opening, Wanted
+from dialer.base.clock import Clock
+from dialer.base.errors import AccountStopped, MaybeDialled, NotDialled, NotReady, SubmitError
+from dialer.base.ids import new_attempt_id
+from dialer.calls.claim import START, Call, Cursor, Returned
+from dialer.providers.provider import Accepted, Provider, Submission
+
+log = structlog.get_logger()
+
+LINGER_S = 0.01
+"""Ledger transactions begin at least this far apart, so that answers share a commit."""
+RECHECK_S = 0.5
+"""How often a lane without work looks for new calls, pauses and cancellations."""
+DATABASE_PATIENCE_S = 60.0
+"""How long a lane keeps unwritten answers while the database cannot take them."""
+NUMBER_BUSY_S = 60.0
+"""When to ask again for a number that another campaign has an open attempt for."""
+HELD_LONG_S = 1.0
+"""Attempts that would wait longer than this for a held account are withdrawn."""
+SKEW_IGNORED_US = 20_000
+"""The worker's clock follows the database's when they differ by more than this."""
+LEASE_MARGIN_S = 3.0
+"""A request never leaves in the last seconds of the worker's lease."""
+
+
+class Pace(Protocol):
+    """What a lane asks of the account's pace."""
+
+    async def take(self) -> float:
+        """Wait for the next departure that is allowed; return its moment on the monotonic clock."""
+        ...
+
+    def hold(self, seconds: float) -> None:
+        """Let nothing leave for so long: the provider asked for it."""
+        ...
+
+    def slow(self, factor: float) -> None:
+        """Lower the pace; it climbs back by itself."""
+        ...
+
+
+@dataclass
+class Dialing:
+    """A campaign in the lane: what its calls carry, where its claims stand, what it waits for."""
+
+    campaign_id: int
+    name: str
+    agent: str
+    metadata: Mapping[str, Any]
+    breaker: Breaker
+    from_numbers: Sequence[str] = ()
+    state: str = "running"
+    cursor: Cursor = START
+    calls: deque[Call] = field(default_factory=deque)
+    dry_until: float = 0.0
+    stopped: str | None = None
+
+    def halt(self, reason: str | None) -> None:
+        """Let nothing more leave for the campaign; the first reason stays."""
+        self.stopped = self.stopped or reason
+
+    @property
+    def dials(self) -> bool:
+        """Calls of the campaign may leave."""
+        return self.state == "running" and self.stopped is None
+
+
+class _Opened(NamedTuple):
+    """An attempt that is committed as `sending` and has not left."""
+
+    opening: Opening
+    call: Call
+    dialing: Dialing
+
+
+@dataclass
+class LaneCounts:
+    """What the lane has done so far, for progress and the closing line."""
+
+    submitted: int = 0
+    accepted: int = 0
+    refused: int = 0
+    not_dialled: int = 0
+    unknown: int = 0
+    first_sent_at: float | None = None
+    last_sent_at: float | None = None
+
+
+class Lane:
+    """One account's way out; `run` returns when `stop` was called and everything is written down.
+
+    `requests_in_flight_max` bounds the requests waiting for an answer, `pace_limit` (calls per second,
+    None: no limit) tells how far ahead attempts need to be open. `lease_until` gives the end of the
+    worker's lease on the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        provider: Provider,
+        pace: Pace,
+        dialings: Sequence[Dialing],
+        *,
+        clock: Clock,
+        requests_in_flight_max: int,
+        pace_limit: float | None,
+        drain_s: float,
+        lease_until: Callable[[], float],
+        database: anyio.CapacityLimiter,
+        random: Random,
+    ) -> None:
+        self.desk = desk
+        self.dialings = list(dialings)
+        self.counts = LaneCounts()
+        self.failed: NotReady | None = None
+        self.alive = True
+        self._provider = provider
+        self._pace = pace
+        self._clock = clock
+        self._in_flight_max = requests_in_flight_max
+        self._pace_limit = pace_limit
+        self._drain_s = drain_s
+        self._lease_until = lease_until
+        self._database = database
+        self._retry_wait_s = retry_wait(random)
+        self._from_numbers = {one.campaign_id: cycle(one.from_numbers or [None]) for one in dialings}
+        self._opened: deque[_Opened] = deque()
+        self._answers: list[Answer] = []
+        self._returned: list[Returned] = []
+        self._in_flight = 0
+        self._ahead = 4.0
+        self._starved = False
+        self._departures_since = (clock.monotonic(), 0)
+        self._rate = 0.0
+        self._throttles = 0
+        self._held_until = 0.0
+        self._stopping = False
+        self._finished = False
+        self._skew_us = 0
+        self._full_until = 0.0
+        self._books = anyio.Event()
+        self._turn = anyio.Event()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is due, open, in the air or unwritten just now."""
+        return (
+            not (self._opened or self._answers or self._returned or self._in_flight)
+            and all(not one.calls for one in self.dialings)
+            and all(not one.dials or one.dry_until > 0 for one in self.dialings)
+        )
+
+    def stop(self) -> None:
+        """Claim and open no more; answers in the air are waited for up to `drain_s`."""
+        self._stopping = True
+        self._wake()
+
+    async def run(self) -> None:
+        """Dial until stopped, then drain and write everything down.
+
+        Raises:
+            NotReady: the database took nothing for DATABASE_PATIENCE_S. What was in the air is `sending`
+                there and will be found.
+        """
+        async with anyio.create_task_group() as books:
+            books.start_soon(self._keep_books)
+            async with anyio.create_task_group() as senders:
+                await self._dispatch(senders)
+                with anyio.move_on_after(self._drain_s):
+                    while self._in_flight and not self.failed:
+                        await self._await_turn()
+                senders.cancel_scope.cancel()
+            self._finished = True
+            self._wake()
+        if self.failed:
+            raise self.failed
+
+    # -- departures ---------------------------------------------------------------------------------
+
+    async def _dispatch(self, senders: anyio.abc.TaskGroup) -> None:
+        while not self._stopping:
+            if not self._opened:
+                self._starved = True
+                await self._await_turn()
+                continue
+            if self._in_flight >= self._in_flight_max:
+                await self._await_turn()
+                continue
+            await self._pace.take()
+            # While we waited for the token, a pause or a hold may have withdrawn what was open.
+            if not self._may_leave():
+                continue
+            if self._clock.monotonic() > self._lease_until() - LEASE_MARGIN_S:
+                self.alive = False
+                self.stop()
+                break
+            opened = self._opened.popleft()
+            self._in_flight += 1
+            senders.start_soon(self._send, opened)
+            self._books.set()
+
+    def _may_leave(self) -> bool:
+        return bool(self._opened) and not self._stopping
+
+    async def _send(self, opened: _Opened) -> None:
+        opening, call, dialing = opened
+        now = self._clock.monotonic()
+        sent_at_us = self._now_us()
+        self.counts.submitted += 1
+        self.counts.first_sent_at = self.counts.first_sent_at or now
+        self.counts.last_sent_at = now
+        result: Accepted | SubmitError
+        try:
+            result = await self._provider.submit(_submission(opening, call, dialing))
+        except SubmitError as error:
+            result = error
+        except anyio.get_cancelled_exc_class():
+            cut = MaybeDialled("stopped before the answer came", code="cut_off")
+            self._note(opened, cut, sent_at_us)
+            raise
+        except Exception as error:
+            # A bug in a provider must not turn into a second call, or take the others down.
+            log.exception("submit.failed", attempt_id=opening.attempt_id)
+            result = MaybeDialled(
+                f"the provider's code failed: {type(error).__name__}", code="internal_error"
+            )
+        self._note(opened, result, sent_at_us)
+
+    def _note(self, opened: _Opened, result: Accepted | SubmitError, sent_at_us: int) -> None:
+        opening, call, dialing = opened
+        answer = answer_for(
+            opening.attempt_id,
+            call,
+            result,
+            sent_at_us=sent_at_us,
+            answered_at_us=max(self._now_us(), sent_at_us),
+            retry_wait_s=self._retry_wait_s,
+        )
+        self._answers.append(answer)
+        self._in_flight -= 1
+        self._count(answer.state)
+        self._react(dialing, result)
+        self._wake()
+
+    def _react(self, dialing: Dialing, result: Accepted | SubmitError) -> None:
+        """Slow the account down, or stop the campaign, where the result asks for it."""
+        if isinstance(result, Accepted):
+            self._throttles = 0
+            dialing.breaker.note(failed=False)
+            return
+        if isinstance(result, NotDialled) and result.throttled:
+            self._throttles += 1
+            self._hold(result.retry_after_s or min(60.0, 0.5 * 2 ** min(self._throttles, 7)))
+            self._pace.slow(0.5)
+            return
+        if isinstance(result, AccountStopped):
+            dialing.halt(str(result))
+            return
+        dialing.breaker.note(failed=True)
+        dialing.halt(dialing.breaker.reason())
+
+    def _hold(self, seconds: float) -> None:
+        self._held_until = max(self._held_until, self._clock.monotonic() + seconds)
+        self._pace.hold(seconds)
+        log.info("account.held", account=self.desk.account, seconds=round(seconds, 3))
+
+    def _count(self, state: str) -> None:
+        counts = self.counts
+        counts.accepted += state == "accepted"
+        counts.refused += state == "refused"
+        counts.not_dialled += state == "not_dialled"
+        counts.unknown += state == "unknown"
+
+    # -- the books ----------------------------------------------------------------------------------
+
+    async def _keep_books(self) -> None:
+        failing_since: float | None = None
+        while True:
+            began = self._clock.monotonic()
+            finished = self._finished
+            try:
+                worked = await self._turn_page()
+                failing_since = None
+            except NotReady as error:
+                failing_since = failing_since or began
+                log.warning("ledger.failed", account=self.desk.account, error=str(error))
+                if self._clock.monotonic() - failing_since > DATABASE_PATIENCE_S:
+                    self.failed = error
+                    self.stop()
+                    return
+                await self._clock.sleep(0.5)
+                continue
+            if finished and not self._answers and not self._returned:
+                return
+            self._turn.set()
+            if worked:
+                await self._clock.sleep(began + LINGER_S - self._clock.monotonic())
+            else:
+                await self._await_books()
+
+    async def _turn_page(self) -> bool:
+        """Run one ledger transaction if there is anything for it; return whether there was."""
+        self._withdraw_what_must_not_leave()
+        openings = self._choose_openings()
+        wanted = self._choose_claims()
+        answers, self._answers = self._answers, []
+        returned, self._returned = self._returned, []
+        if not (answers or openings or returned or wanted):
+            return False
+        before = self._clock.monotonic()
+        try:
+            exchanged = await anyio.to_thread.run_sync(
+                partial(
+                    ledger.exchange,
+                    self.desk,
+                    [one.campaign_id for one in self.dialings],
+                    answers=answers,
+                    openings=[one.opening for one in openings],
+                    returned=returned,
+                    wanted=[wish for wish, _ in wanted],
+                ),
+                limiter=self._database,
+            )
+        except BaseException:
+            # Answers are said again. Openings may have been committed: whichever were, never left.
+            self._answers = answers + self._answers
+            self._returned = returned + self._returned
+            now_us = self._now_us()
+            for one in openings:
+                self._answers.append(withdrawal(one.opening.attempt_id, one.call, now_us))
+                self._returned.append(Returned(one.call.contact_id))
+            raise
+        self._take_in(exchanged, openings, wanted, before)
+        return True
+
+    def _take_in(
+        self,
+        exchanged: Exchanged,
+        openings: Sequence[_Opened],
+        wanted: Sequence[tuple[Wanted, Dialing]],
+        before: float,
+    ) -> None:
+        self._set_clock(exchanged.now_us, before)
+        if not exchanged.alive and not self._finished:
+            self.alive = False
+            self.stop()
+        for dialing in self.dialings:
+            dialing.state = exchanged.states.get(dialing.campaign_id, dialing.state)
+        for number, one in enumerate(openings):
+            if one.opening.attempt_id in exchanged.opened:
+                self._opened.append(one)
+            else:
+                self._turned_away(number, one, exchanged)
+        for (wish, dialing), calls in zip(wanted, exchanged.claimed, strict=True):
+            dialing.calls.extend(calls)
+            if calls:
+                last = calls[-1]
+                dialing.cursor = Cursor(last.next_call_at_us, last.contact_id)
+                dialing.dry_until = 0.0
+            elif wish.after != START:
+                dialing.cursor = START  # what returned lies before the cursor
+            else:
+                dialing.dry_until = self._clock.monotonic() + RECHECK_S
+
+    def _turned_away(self, number: int, one: _Opened, exchanged: Exchanged) -> None:
+        """The database did not open the attempt: too many open calls, a pause, or a busy number."""
+        if exchanged.alive and number >= exchanged.considered:
+            one.dialing.calls.append(one.call)
+            self._full_until = self._clock.monotonic() + RECHECK_S
+        elif exchanged.alive and one.dialing.state == "running":
+            again_at_us = exchanged.now_us + round(NUMBER_BUSY_S * 1e6)
+            self._returned.append(Returned(one.call.contact_id, "number_busy", again_at_us))
+        else:
+            self._returned.append(Returned(one.call.contact_id))
+
+    def _withdraw_what_must_not_leave(self) -> None:
+        """Take back what is open or leased and will not leave soon: a stop, a pause, a long hold."""
+        held = self._held_until - self._clock.monotonic() > HELD_LONG_S
+        kept: deque[_Opened] = deque()
+        for one in self._opened:
+            if self._stopping or held or not one.dialing.dials:
+                self._answers.append(withdrawal(one.opening.attempt_id, one.call, self._now_us()))
+            else:
+                kept.append(one)
+        self._opened = kept
+        for dialing in self.dialings:
+            if self._stopping or not dialing.dials:
+                self._returned.extend(Returned(call.contact_id) for call in dialing.calls)
+                dialing.calls.clear()
+
+    # -- how much ahead -----------------------------------------------------------------------------
+
+    def _choose_openings(self) -> list[_Opened]:
+        now = self._clock.monotonic()
+        if self._stopping or now < self._full_until or self._held_until - now > HELD_LONG_S:
+            return []
+        chosen: list[_Opened] = []
+        room = self._target() - len(self._opened)
+        with_calls = deque(one for one in self.dialings if one.calls and one.dials)
+        while with_calls and len(chosen) < room:
+            dialing = with_calls[0]
+            chosen.append(self._opening(dialing, dialing.calls.popleft()))
+            with_calls.rotate(-1)
+            if not dialing.calls:
+                with_calls.remove(dialing)
+        return chosen
+
+    def _opening(self, dialing: Dialing, call: Call) -> _Opened:
+        opening = Opening(
+            new_attempt_id(self._now_us()),
+            call.campaign_id,
+            call.contact_id,
+            call.call_number,
+            call.attempt_number,
+            dialing.agent,
+            next(self._from_numbers[dialing.campaign_id]),
+        )
+        return _Opened(opening, call, dialing)
+
+    def _choose_claims(self) -> list[tuple[Wanted, Dialing]]:
+        if self._stopping:
+            return []
+        now = self._clock.monotonic()
+        block = min(500, max(16, math.ceil(2 * self._expected_rate())))
+        return [
+            (Wanted(one.campaign_id, block - len(one.calls), one.cursor), one)
+            for one in self.dialings
+            if one.dials and len(one.calls) <= block // 2 and now >= one.dry_until
+        ]
+
+    def _target(self) -> int:
+        """Return how many attempts to keep open: what leaves in 50 ms, more while that starves."""
+        rate = self._measured_rate()
+        enough = max(2.0, 0.05 * rate)
+        most = self._in_flight_max if self._pace_limit is None else max(8.0, 0.1 * self._pace_limit)
+        self._ahead = self._ahead * 1.5 if self._starved else self._ahead * 0.97
+        self._ahead = min(max(self._ahead, enough), most)
+        self._starved = False
+        return math.ceil(self._ahead)
+
+    def _measured_rate(self) -> float:
+        now = self._clock.monotonic()
+        since, submitted = self._departures_since
+        if now - since >= 0.25:
+            self._rate = (self.counts.submitted - submitted) / (now - since)
+            self._departures_since = (now, self.counts.submitted)
+        return self._rate
+
+    def _expected_rate(self) -> float:
+        return max(self._rate, min(self._pace_limit or 32.0, 250.0))
+
+    # -- time and turns -----------------------------------------------------------------------------
+
+    def _now_us(self) -> int:
+        return self._clock.now_us() + self._skew_us
+
+    def _set_clock(self, database_now_us: int, before: float) -> None:
+        """Follow the database's clock; small differences are only the transaction's own length."""
+        half_us = round((self._clock.monotonic() - before) * 5e5)
+        skew_us = database_now_us + half_us - self._clock.now_us()
+        if abs(skew_us - self._skew_us) > SKEW_IGNORED_US + half_us:
+            self._skew_us = skew_us
+
+    def _wake(self) -> None:
+        self._turn.set()
+        self._books.set()
+
+    async def _await_turn(self) -> None:
+        self._turn = anyio.Event()
+        await self._turn.wait()
+
+    async def _await_books(self) -> None:
+        self._books = anyio.Event()
+        with anyio.move_on_after(RECHECK_S):
+            await self._books.wait()
+
+
+def _submission(opening: Opening, call: Call, dialing: Dialing) -> Submission:
+    own = orjson.loads(call.metadata) if call.metadata else {}
+    return Submission(
+        opening.attempt_id, call.phone, opening.agent, opening.from_number, {**dialing.metadata, **own}
+    )

@@ -1,0 +1,290 @@
+"""The ledger of attempts: the intent before the request, the answer after it, in small group commits.
+
+One transaction (`exchange`) writes the answers that have come in, opens the attempts that leave next and
+claims the contacts after them. An attempt's row is committed as `sending` before its request leaves;
+whatever happens afterwards, the row is there and the database lets no second one open beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import orjson
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from dialer.attempts import workers
+from dialer.calls import claim as claims
+from dialer.calls.claim import Call, Cursor, Returned
+from dialer.store.database import Dialects, Store
+
+OPEN = Dialects(
+    # Sorted by number: two workers that open the same numbers wait for each other in one order.
+    """
+    INSERT INTO ledger (attempt_id, campaign_id, contact_id, phone, call_number, attempt_number, account,
+        provider, agent, from_number, state, opened_at_us, worker)
+    SELECT r.attempt_id, r.campaign_id, r.contact_id, contacts.phone, r.call_number, r.attempt_number,
+        :account, :provider, r.agent, r.from_number, 'sending', :now_us, :worker
+    FROM ROWS(attempt_id text, campaign_id bigint, contact_id bigint, call_number integer,
+        attempt_number integer, agent text, from_number text) AS r
+    JOIN contacts ON contacts.contact_id = r.contact_id
+    JOIN campaigns ON campaigns.campaign_id = r.campaign_id
+    WHERE contacts.status = 'leased' AND contacts.worker = :worker AND campaigns.state = 'running'
+    ORDER BY contacts.phone
+    ON CONFLICT DO NOTHING
+    RETURNING attempt_id"""
+)
+
+ANSWER_ROWS = """ROWS(attempt_id text, state text, execution_id text, provider_status text,
+        http_status integer, error_code text, error text, sent_at_us bigint, answered_at_us bigint,
+        next_lookup_at_us bigint, contact_id bigint, status text, reason text, calls integer, tries integer,
+        next_call_at_us bigint, called_at_us bigint)"""
+
+ANSWER = Dialects(
+    f"""
+    UPDATE ledger SET state = r.state, execution_id = r.execution_id, provider_status = r.provider_status,
+        http_status = r.http_status, error_code = r.error_code, error = r.error,
+        sent_at_us = r.sent_at_us, answered_at_us = r.answered_at_us, next_lookup_at_us = r.next_lookup_at_us
+    FROM {ANSWER_ROWS} AS r
+    WHERE ledger.attempt_id = r.attempt_id AND ledger.state IN ('sending', 'unknown')
+    RETURNING ledger.attempt_id"""
+)
+
+ANSWER_CONTACT = Dialects(
+    f"""
+    UPDATE contacts SET status = r.status, reason = r.reason, calls = r.calls, tries = r.tries,
+        next_call_at_us = r.next_call_at_us, worker = NULL,
+        last_attempt_id = CASE r.status WHEN 'waiting' THEN contacts.last_attempt_id ELSE r.attempt_id END,
+        first_called_at_us = coalesce(contacts.first_called_at_us, r.called_at_us),
+        last_called_at_us = coalesce(r.called_at_us, contacts.last_called_at_us)
+    FROM {ANSWER_ROWS} AS r
+    WHERE contacts.contact_id = r.contact_id AND contacts.status IN ('leased', 'unknown')"""
+)
+
+STATES = Dialects(
+    "SELECT campaign_id, state FROM campaigns WHERE campaign_id IN (SELECT r.id FROM ROWS(id bigint) AS r)"
+)
+
+# What may be a live call: on its way, accepted without an outcome, or sent and still being looked up.
+OPEN_CALLS = Dialects(
+    """
+    SELECT count(*) FROM ledger
+    WHERE account = :account AND state IN ('sending', 'unknown', 'accepted')
+        AND NOT (state = 'unknown' AND next_lookup_at_us IS NULL)"""
+)
+
+ENSURE_ACCOUNT = Dialects("INSERT INTO accounts (account) VALUES (:account) ON CONFLICT DO NOTHING")
+
+# Two workers that count open calls do so one after the other.
+LOCK_ACCOUNT = Dialects(
+    sqlite="SELECT 1",
+    postgresql="SELECT 1 FROM accounts WHERE account = :account FOR UPDATE",
+)
+
+
+class Opening(NamedTuple):
+    """An attempt about to be opened for a leased contact."""
+
+    attempt_id: str
+    campaign_id: int
+    contact_id: int
+    call_number: int
+    attempt_number: int
+    agent: str
+    from_number: str | None
+
+
+class Answer(NamedTuple):
+    """What came of an attempt, for its row in the ledger and for its contact.
+
+    `sent_at_us` is None where the request never left; `called_at_us` where the person was surely not called.
+    """
+
+    attempt_id: str
+    state: str
+    execution_id: str | None
+    provider_status: str | None
+    http_status: int | None
+    error_code: str | None
+    error: str | None
+    sent_at_us: int | None
+    answered_at_us: int
+    next_lookup_at_us: int | None
+    contact_id: int
+    status: str
+    reason: str | None
+    calls: int
+    tries: int
+    next_call_at_us: int
+    called_at_us: int | None
+
+
+class Wanted(NamedTuple):
+    """Contacts to claim of one campaign in the same transaction."""
+
+    campaign_id: int
+    how_many: int
+    after: Cursor
+
+
+class Exchanged(NamedTuple):
+    """What a transaction of the ledger brought.
+
+    `alive`: our lease holds; where it does not, nothing was opened or claimed.
+    `opened`: the ids that are committed as `sending` and may leave.
+    `considered`: how many openings, from the first, the limit of open calls let in; those of them that
+    were not opened have their number open elsewhere.
+    `claimed`: calls under our lease now, one list per `Wanted`.
+    `states`: the state of every campaign of the account. `now_us`: the database's clock.
+    """
+
+    alive: bool
+    opened: frozenset[str]
+    considered: int
+    claimed: list[list[Call]]
+    states: dict[int, str]
+    now_us: int
+
+
+class Desk(NamedTuple):
+    """Who writes into the ledger, and for which account."""
+
+    store: Store
+    worker: str
+    account: str
+    provider: str
+    calls_open_max: int | None = None
+
+
+def exchange(
+    desk: Desk,
+    campaign_ids: Sequence[int],
+    *,
+    answers: Sequence[Answer] = (),
+    openings: Sequence[Opening] = (),
+    returned: Sequence[Returned] = (),
+    wanted: Sequence[Wanted] = (),
+) -> Exchanged:
+    """Write answers, give leases back, open attempts and claim contacts, all in one transaction.
+
+    Answers are written whatever became of the worker's lease: they are facts. An opening that the database
+    does not take (another campaign has the number open, the campaign was paused, too many calls are open)
+    is missing in `opened`, and its contact is still under our lease.
+
+    Raises:
+        NotReady: the database did not take it. Nothing was written or, where the connection broke during
+            the commit, everything: answers may be said again, openings must be withdrawn.
+    """
+    try:
+        return _exchange(desk, campaign_ids, answers, openings, returned, wanted, together=True)
+    except IntegrityError:
+        # Some answer brings an execution id that another attempt has already: take them one by one.
+        return _exchange(desk, campaign_ids, answers, openings, returned, wanted, together=False)
+
+
+def ensure_account(store: Store, account: str) -> None:
+    """Make sure that the account has its row."""
+    with store.write() as connection:
+        store.execute(connection, ENSURE_ACCOUNT, account=account)
+
+
+def _exchange(
+    desk: Desk,
+    campaign_ids: Sequence[int],
+    answers: Sequence[Answer],
+    openings: Sequence[Opening],
+    returned: Sequence[Returned],
+    wanted: Sequence[Wanted],
+    *,
+    together: bool,
+) -> Exchanged:
+    store = desk.store
+    with store.write() as connection:
+        if together:
+            _record(store, connection, answers)
+        else:
+            for answer in answers:
+                _record_alone(store, connection, answer)
+        claims.give_back(store, connection, desk.worker, returned)
+        now_us = store.now_us(connection)
+        states = _states(store, connection, campaign_ids)
+        if not workers.holds(store, connection, desk.worker, now_us):
+            return Exchanged(False, frozenset(), 0, [[] for _ in wanted], states, now_us)
+        openings = openings[: _room(desk, connection)] if openings else openings
+        opened = _open(desk, connection, openings, now_us)
+        claimed = [
+            claims.claim(
+                store,
+                connection,
+                desk.worker,
+                one.campaign_id,
+                count=one.how_many,
+                after=one.after,
+                now_us=now_us,
+            )
+            if states.get(one.campaign_id) == "running"
+            else []
+            for one in wanted
+        ]
+        return Exchanged(True, opened, len(openings), claimed, states, now_us)
+
+
+def _record(store: Store, connection: Connection, answers: Sequence[Answer]) -> None:
+    if not answers:
+        return
+    rows = orjson.dumps(sorted(answers)).decode()
+    written = {row[0] for row in store.execute(connection, ANSWER, rows=rows)}
+    if len(written) < len(answers):  # written before, or settled by somebody else
+        rows = orjson.dumps(sorted(answer for answer in answers if answer.attempt_id in written)).decode()
+    store.execute(connection, ANSWER_CONTACT, rows=rows)
+
+
+def _record_alone(store: Store, connection: Connection, answer: Answer) -> None:
+    try:
+        with connection.begin_nested():
+            _record(store, connection, [answer])
+    except IntegrityError:
+        _record(store, connection, [without_execution_id(answer)])
+
+
+def without_execution_id(answer: Answer) -> Answer:
+    """Return the answer as `unknown`: its execution id belongs to another attempt, so it proves nothing."""
+    return answer._replace(
+        state="unknown",
+        execution_id=None,
+        error_code="duplicate_execution_id",
+        error=f"the provider answered with the execution id of another attempt ({answer.execution_id})",
+        next_lookup_at_us=answer.answered_at_us,
+        status="unknown",
+        reason="duplicate_execution_id",
+    )
+
+
+def _room(desk: Desk, connection: Connection) -> int | None:
+    """Return how many more calls of the account may be open; None means any number."""
+    if desk.calls_open_max is None:
+        return None
+    desk.store.execute(connection, LOCK_ACCOUNT, account=desk.account)
+    open_calls: int = desk.store.execute(connection, OPEN_CALLS, account=desk.account)[0][0]
+    return max(0, desk.calls_open_max - open_calls)
+
+
+def _open(desk: Desk, connection: Connection, openings: Sequence[Opening], now_us: int) -> frozenset[str]:
+    if not openings:
+        return frozenset()
+    rows = desk.store.execute(
+        connection,
+        OPEN,
+        rows=orjson.dumps(openings).decode(),
+        account=desk.account,
+        provider=desk.provider,
+        worker=desk.worker,
+        now_us=now_us,
+    )
+    return frozenset(row[0] for row in rows)
+
+
+def _states(store: Store, connection: Connection, campaign_ids: Sequence[int]) -> dict[int, str]:
+    rows = orjson.dumps([[campaign_id] for campaign_id in campaign_ids]).decode()
+    return {row[0]: row[1] for row in store.execute(connection, STATES, rows=rows)}

@@ -1,0 +1,54 @@
+"""Which of the provider's records is which attempt of ours.
+
+By our own attempt id where the provider gives it back, by execution id where both know it, else by number
+and time: the database lets one attempt per number be open at a time, so a record for that number that is
+not older than the attempt and belongs to no other attempt is this one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from dialer.attempts.settle import Finding, Pending
+from dialer.providers.provider import Execution
+
+CLOCK_MARGIN_US = 60_000_000
+"""How much older than our attempt the provider's clock may show its record."""
+
+
+def match(
+    pending: Sequence[Pending], executions: Sequence[Execution], bound: Collection[str]
+) -> tuple[list[Finding], list[Pending]]:
+    """Return the findings that are certain, and the attempts for which several records would do.
+
+    `bound` are the provider's records that belong to an attempt already.
+    """
+    by_attempt = {one.attempt_id: one for one in executions if one.attempt_id}
+    by_execution = {one.execution_id: one for one in executions if one.execution_id}
+    by_phone: dict[str, list[Execution]] = {}
+    for one in executions:
+        if one.phone and one.attempt_id is None and one.provider_ref not in bound:
+            by_phone.setdefault(one.phone, []).append(one)
+    found: list[Finding] = []
+    ambiguous: list[Pending] = []
+    for attempt in pending:
+        sure = by_attempt.get(attempt.attempt_id)
+        if sure is None and attempt.execution_id:
+            sure = by_execution.get(attempt.execution_id)
+        if sure is not None:
+            found.append(Finding(attempt, sure))
+            continue
+        candidates = [one for one in by_phone.get(attempt.phone, ()) if _may_be(attempt, one)]
+        if len(candidates) == 1:
+            found.append(Finding(attempt, candidates[0]))
+        elif candidates:
+            ambiguous.append(attempt)
+    return found, ambiguous
+
+
+def _may_be(attempt: Pending, execution: Execution) -> bool:
+    if execution.agent is not None and execution.agent != attempt.agent:
+        return False
+    if execution.created_at_us is None:
+        return True
+    return execution.created_at_us >= attempt.opened_at_us - CLOCK_MARGIN_US

@@ -1,0 +1,140 @@
+"""Reconcile unknown attempts: ask the provider, with growing pauses, until the answer is certain.
+
+A hit binds the provider's record. A miss frees the call only after `listing_delay_s`, and only where the
+provider's list proves absence or the campaign says `on_unknown = "redial"`; otherwise the contact is held
+for a person. A provider that could not be asked proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+import structlog
+
+from dialer.attempts import settle
+from dialer.attempts.match import match
+from dialer.attempts.settle import Pending
+from dialer.base.errors import NotReady
+from dialer.base.settings import Account
+from dialer.providers.provider import Execution, Provider
+from dialer.store.database import Store
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+STEPS = (0.02, 0.1, 0.3, 0.6, 1.0)
+"""When an attempt is looked up after it became unknown, as shares of the account's `listing_delay_s`."""
+
+
+@dataclass
+class Reconciled:
+    """What one round of look-ups brought."""
+
+    looked_up: int = 0
+    bound: int = 0
+    freed: int = 0
+    held: int = 0
+
+
+class Reconciler:
+    """Looks up the unknown attempts of one account.
+
+    `redials(campaign_id)` says whether the campaign wants calls that are not found dialled again.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        provider: Provider,
+        account: Account,
+        redials: Callable[[int], bool],
+        database: anyio.CapacityLimiter,
+    ) -> None:
+        self._store = store
+        self._provider = provider
+        self._account = account
+        self._redials = redials
+        self._database = database
+
+    async def round(self, *, everything: bool = False) -> Reconciled:
+        """Look up what is due (`everything`: also what is not, and what is held); return what came of it."""
+        now_us = await self._in_database(self._now_us)
+        done = Reconciled()
+        if everything:
+            pending = [one for one in await self._open() if one.state == "unknown"]
+        else:
+            pending = await self._in_database(
+                partial(settle.unknown_due, self._store, self._account.name, now_us)
+            )
+        for attempt in pending:
+            await self._look_up(attempt, now_us, done)
+        return done
+
+    async def _look_up(self, attempt: Pending, now_us: int, done: Reconciled) -> None:
+        done.looked_up += 1
+        age_s = (now_us - attempt.unknown_since_us) / 1e6
+        try:
+            executions: list[Execution] | None = await self._provider.look_up(attempt.as_open_attempt())
+        except NotReady as error:
+            log.warning("lookup.failed", attempt_id=attempt.attempt_id, error=str(error))
+            executions = None
+        if executions:
+            refs = [one.provider_ref for one in executions]
+            bound = await self._in_database(partial(settle.bound_refs, self._store, self._account.name, refs))
+            found, ambiguous = match([attempt], executions, bound)
+            if found:
+                done.bound += await self._in_database(partial(settle.bind, self._store, found))
+                return
+            if ambiguous:
+                await self._hold(attempt, "several calls of the provider may be this one", done)
+                return
+        await self._missed(attempt, now_us, age_s, asked=executions is not None, done=done)
+
+    async def _missed(
+        self, attempt: Pending, now_us: int, age_s: float, *, asked: bool, done: Reconciled
+    ) -> None:
+        delay_s = self._account.listing_delay_s
+        later = [share * delay_s for share in STEPS if share * delay_s > age_s]
+        if later:
+            await self._again(attempt, now_us, max(later[0] - age_s, 0.25))
+            return
+        if not asked:
+            if attempt.lookups >= 2 * len(STEPS):
+                await self._hold(attempt, "the provider could not be asked about this call", done)
+            else:
+                await self._again(attempt, now_us, min(600.0, 5.0 * 2**attempt.lookups))
+            return
+        if self._provider.absence_is_proof or self._redials(attempt.campaign_id):
+            why = f"not in the provider's list {round(age_s)} s after it left"
+            done.freed += await self._in_database(
+                partial(settle.free, self._store, [attempt.attempt_id], why)
+            )
+        else:
+            await self._hold(
+                attempt, "not in the provider's list, which does not prove that it rang not", done
+            )
+
+    async def _again(self, attempt: Pending, now_us: int, wait_s: float) -> None:
+        lookups = [(attempt.attempt_id, now_us + round(wait_s * 1e6))]
+        await self._in_database(partial(settle.postpone, self._store, lookups))
+
+    async def _hold(self, attempt: Pending, why: str, done: Reconciled) -> None:
+        reason = f"held: {why}; settle with dialer reconcile"
+        await self._in_database(partial(settle.hold, self._store, [(attempt.attempt_id, reason)]))
+        done.held += 1
+
+    async def _open(self) -> list[Pending]:
+        return await self._in_database(partial(settle.open_attempts, self._store, self._account.name))
+
+    def _now_us(self) -> int:
+        with self._store.read() as connection:
+            return self._store.now_us(connection)
+
+    async def _in_database(self, work: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(work, limiter=self._database)

@@ -1,0 +1,249 @@
+"""Settle attempts by what the provider's own file says: bind, end, free, hold, expire.
+
+Every statement names the states it may leave from, so that saying it twice, late or out of order changes
+nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import orjson
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from dialer.attempts.answers import clean
+from dialer.providers.provider import Execution, OpenAttempt
+from dialer.store.database import Dialects, Rows, Store
+
+UNKNOWN_DUE = Dialects(
+    """
+    SELECT ledger.attempt_id, ledger.phone, ledger.agent, ledger.opened_at_us, ledger.execution_id,
+        ledger.lookups, ledger.campaign_id, ledger.contact_id, ledger.state,
+        coalesce(ledger.answered_at_us, ledger.opened_at_us)
+    FROM ledger
+    WHERE ledger.account = :account AND ledger.state = 'unknown' AND ledger.next_lookup_at_us <= :now_us
+    ORDER BY ledger.next_lookup_at_us LIMIT :most"""
+)
+
+OPEN = Dialects(
+    """
+    SELECT attempt_id, phone, agent, opened_at_us, execution_id, lookups, campaign_id, contact_id, state,
+        coalesce(answered_at_us, opened_at_us)
+    FROM ledger
+    WHERE account = :account AND state IN ('sending', 'unknown', 'accepted')
+        AND state IN ('accepted', 'unknown')
+    ORDER BY opened_at_us LIMIT :most"""
+)
+
+BOUND_REFS = Dialects(
+    """
+    SELECT provider_ref FROM ledger
+    WHERE account = :account AND provider_ref IN (SELECT r.provider_ref FROM ROWS(provider_ref text) AS r)"""
+)
+
+FOUND_ROWS = """ROWS(attempt_id text, contact_id bigint, execution_id text, provider_ref text,
+        provider_status text, outcome text, disposition text, duration_s double precision,
+        cost double precision, currency text, recording_url text, transcript text, ended_at_us bigint)"""
+
+BIND = Dialects(
+    f"""
+    UPDATE ledger SET
+        state = CASE WHEN r.outcome IS NULL THEN 'accepted' ELSE 'ended' END,
+        execution_id = coalesce(ledger.execution_id, r.execution_id, r.provider_ref),
+        provider_ref = r.provider_ref, provider_status = r.provider_status, outcome = r.outcome,
+        disposition = r.disposition, duration_s = r.duration_s, cost = r.cost, currency = r.currency,
+        recording_url = r.recording_url, transcript = r.transcript, next_lookup_at_us = NULL,
+        ended_at_us = CASE WHEN r.outcome IS NULL THEN NULL ELSE coalesce(r.ended_at_us, :now_us) END
+    FROM {FOUND_ROWS} AS r
+    WHERE ledger.attempt_id = r.attempt_id
+        AND (ledger.state = 'unknown' OR (ledger.state = 'accepted' AND r.outcome IS NOT NULL))
+    RETURNING ledger.attempt_id"""
+)
+
+BIND_CONTACT = Dialects(
+    f"""
+    UPDATE contacts SET status = CASE WHEN r.outcome IS NULL THEN 'calling' ELSE 'done' END,
+        reason = r.outcome
+    FROM {FOUND_ROWS} AS r
+    WHERE contacts.contact_id = r.contact_id AND contacts.last_attempt_id = r.attempt_id
+        AND contacts.status IN ('unknown', 'calling')"""
+)
+
+LATER = Dialects(
+    """
+    UPDATE ledger SET lookups = ledger.lookups + 1, next_lookup_at_us = r.next_lookup_at_us
+    FROM ROWS(attempt_id text, next_lookup_at_us bigint) AS r
+    WHERE ledger.attempt_id = r.attempt_id AND ledger.state = 'unknown'"""
+)
+
+HOLD = Dialects(
+    """
+    UPDATE contacts SET reason = r.reason FROM ROWS(attempt_id text, reason text) AS r
+    WHERE contacts.last_attempt_id = r.attempt_id AND contacts.status = 'unknown'
+        AND contacts.contact_id IN (SELECT contact_id FROM ledger WHERE ledger.attempt_id = r.attempt_id)"""
+)
+
+FREE = Dialects(
+    """
+    UPDATE ledger SET state = 'not_dialled', next_lookup_at_us = NULL,
+        error = coalesce(ledger.error, '') || r.why
+    FROM ROWS(attempt_id text, why text) AS r
+    WHERE ledger.attempt_id = r.attempt_id AND ledger.state = 'unknown'
+    RETURNING ledger.attempt_id, ledger.contact_id, ledger.call_number"""
+)
+
+FREE_CONTACT = Dialects(
+    """
+    UPDATE contacts SET status = 'waiting', reason = 'not_placed', calls = r.call_number - 1,
+        next_call_at_us = :now_us, worker = NULL
+    FROM ROWS(attempt_id text, contact_id bigint, call_number integer) AS r
+    WHERE contacts.contact_id = r.contact_id AND contacts.last_attempt_id = r.attempt_id
+        AND contacts.status = 'unknown'"""
+)
+
+EXPIRE = Dialects(
+    """
+    UPDATE ledger SET state = 'ended', outcome = 'expired', ended_at_us = :now_us
+    WHERE account = :account AND state IN ('sending', 'unknown', 'accepted') AND state = 'accepted'
+        AND opened_at_us < :before_us
+    RETURNING attempt_id, contact_id"""
+)
+
+EXPIRE_CONTACT = Dialects(
+    """
+    UPDATE contacts SET status = 'done', reason = 'expired'
+    FROM ROWS(attempt_id text, contact_id bigint) AS r
+    WHERE contacts.contact_id = r.contact_id AND contacts.last_attempt_id = r.attempt_id
+        AND contacts.status = 'calling'"""
+)
+
+
+class Pending(NamedTuple):
+    """An attempt whose fate the provider is asked about."""
+
+    attempt_id: str
+    phone: str
+    agent: str
+    opened_at_us: int
+    execution_id: str | None
+    lookups: int
+    campaign_id: int
+    contact_id: int
+    state: str
+    unknown_since_us: int
+
+    def as_open_attempt(self) -> OpenAttempt:
+        """Return it in the words that providers understand."""
+        return OpenAttempt(self.attempt_id, self.phone, self.agent, self.opened_at_us, self.execution_id)
+
+
+class Finding(NamedTuple):
+    """A record of the provider that is certainly this attempt's."""
+
+    pending: Pending
+    execution: Execution
+
+
+def unknown_due(store: Store, account: str, now_us: int, most: int = 200) -> list[Pending]:
+    """Return the unknown attempts whose next look-up is due, longest waiting first."""
+    with store.read() as connection:
+        rows = store.execute(connection, UNKNOWN_DUE, account=account, now_us=now_us, most=most)
+        return [Pending(*row) for row in rows]
+
+
+def open_attempts(store: Store, account: str, most: int = 100_000) -> list[Pending]:
+    """Return the account's attempts that are accepted without an outcome, or unknown; oldest first."""
+    with store.read() as connection:
+        return [Pending(*row) for row in store.execute(connection, OPEN, account=account, most=most)]
+
+
+def bound_refs(store: Store, account: str, refs: Sequence[str]) -> set[str]:
+    """Return which of the provider's records belong to an attempt already."""
+    rows = orjson.dumps([[ref] for ref in refs]).decode()
+    with store.read() as connection:
+        return {row[0] for row in store.execute(connection, BOUND_REFS, account=account, rows=rows)}
+
+
+def bind(store: Store, findings: Sequence[Finding]) -> int:
+    """Write what the provider's records say onto their attempts; return how many changed.
+
+    An unknown attempt becomes accepted (or ended, where the record has an outcome); an accepted one ends.
+    A record whose id another attempt has already is left out: it cannot be both.
+    """
+    if not findings:
+        return 0
+    try:
+        with store.write() as connection:
+            return _bind(store, connection, findings)
+    except IntegrityError:
+        if len(findings) == 1:
+            return 0
+        return sum(bind(store, [finding]) for finding in findings)
+
+
+def postpone(store: Store, lookups: Sequence[tuple[str, int | None]]) -> None:
+    """Count a look-up of each attempt that found nothing; None as the next moment means: no more."""
+    if lookups:
+        with store.write() as connection:
+            store.execute(connection, LATER, rows=orjson.dumps(sorted(lookups, key=str)).decode())
+
+
+def hold(store: Store, holds: Sequence[tuple[str, str]]) -> None:
+    """Leave the attempts to a person, with the reason; nothing is looked up by itself any more."""
+    if holds:
+        with store.write() as connection:
+            later = sorted((attempt_id, None) for attempt_id, _ in holds)
+            store.execute(connection, LATER, rows=orjson.dumps(later).decode())
+            store.execute(connection, HOLD, rows=orjson.dumps(sorted(holds)).decode())
+
+
+def free(store: Store, attempt_ids: Sequence[str], why: str) -> int:
+    """Write down that the attempts were surely not placed: their contacts wait for their call again."""
+    if not attempt_ids:
+        return 0
+    with store.write() as connection:
+        rows = orjson.dumps([[attempt_id, f" [{why}]"] for attempt_id in sorted(attempt_ids)]).decode()
+        freed = store.execute(connection, FREE, rows=rows)
+        contacts = orjson.dumps([list(row) for row in freed]).decode()
+        store.execute(connection, FREE_CONTACT, rows=contacts, now_us=store.now_us(connection))
+        return len(freed)
+
+
+def expire(store: Store, account: str, older_than_s: float) -> int:
+    """End accepted attempts whose outcome the provider never told; return how many."""
+    with store.write() as connection:
+        now_us = store.now_us(connection)
+        before_us = now_us - round(older_than_s * 1e6)
+        rows: Rows = store.execute(connection, EXPIRE, account=account, now_us=now_us, before_us=before_us)
+        store.execute(connection, EXPIRE_CONTACT, rows=orjson.dumps([list(row) for row in rows]).decode())
+        return len(rows)
+
+
+def _bind(store: Store, connection: Connection, findings: Sequence[Finding]) -> int:
+    rows = sorted(
+        [
+            pending.attempt_id,
+            pending.contact_id,
+            clean(found.execution_id),
+            clean(found.provider_ref),
+            clean(found.status),
+            found.outcome,
+            clean(found.disposition),
+            found.duration_s,
+            found.cost,
+            found.currency,
+            found.recording_url,
+            found.transcript and found.transcript.replace("\0", ""),
+            found.ended_at_us,
+        ]
+        for pending, found in findings
+    )
+    now_us = store.now_us(connection)
+    changed = {
+        row[0] for row in store.execute(connection, BIND, rows=orjson.dumps(rows).decode(), now_us=now_us)
+    }
+    kept = orjson.dumps([row for row in rows if row[0] in changed]).decode()
+    store.execute(connection, BIND_CONTACT, rows=kept)
+    return len(changed)
