@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import orjson
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from dialer.attempts import workers
 from dialer.calls import claim as claims
 from dialer.calls.claim import Call, Cursor, Returned
-from dialer.store.database import Dialects, Store
+from dialer.store.database import Dialects, Store, as_rows
 
 OPEN = Dialects(
     # Sorted by number: two workers that open the same numbers wait for each other in one order.
@@ -233,10 +232,10 @@ def _exchange(
 def _record(store: Store, connection: Connection, answers: Sequence[Answer]) -> None:
     if not answers:
         return
-    rows = orjson.dumps(sorted(answers)).decode()
+    rows = as_rows(sorted(answers))
     written = {row[0] for row in store.execute(connection, ANSWER, rows=rows)}
     if len(written) < len(answers):  # written before, or settled by somebody else
-        rows = orjson.dumps(sorted(answer for answer in answers if answer.attempt_id in written)).decode()
+        rows = as_rows(sorted(answer for answer in answers if answer.attempt_id in written))
     store.execute(connection, ANSWER_CONTACT, rows=rows)
 
 
@@ -276,7 +275,7 @@ def _open(desk: Desk, connection: Connection, openings: Sequence[Opening], now_u
     rows = desk.store.execute(
         connection,
         OPEN,
-        rows=orjson.dumps(openings).decode(),
+        rows=as_rows(openings),
         account=desk.account,
         provider=desk.provider,
         worker=desk.worker,
@@ -286,5 +285,5 @@ def _open(desk: Desk, connection: Connection, openings: Sequence[Opening], now_u
 
 
 def _states(store: Store, connection: Connection, campaign_ids: Sequence[int]) -> dict[int, str]:
-    rows = orjson.dumps([[campaign_id] for campaign_id in campaign_ids]).decode()
+    rows = as_rows([[campaign_id] for campaign_id in campaign_ids])
     return {row[0]: row[1] for row in store.execute(connection, STATES, rows=rows)}

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import orjson
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from dialer.attempts.answers import clean
 from dialer.providers.provider import Execution, OpenAttempt
-from dialer.store.database import Dialects, Rows, Store
+from dialer.store.database import Dialects, Rows, Store, as_rows
 
 UNKNOWN_DUE = Dialects(
     """
@@ -161,7 +160,7 @@ def open_attempts(store: Store, account: str, most: int = 100_000) -> list[Pendi
 
 def bound_refs(store: Store, account: str, refs: Sequence[str]) -> set[str]:
     """Return which of the provider's records belong to an attempt already."""
-    rows = orjson.dumps([[ref] for ref in refs]).decode()
+    rows = as_rows([[ref] for ref in refs])
     with store.read() as connection:
         return {row[0] for row in store.execute(connection, BOUND_REFS, account=account, rows=rows)}
 
@@ -187,7 +186,7 @@ def postpone(store: Store, lookups: Sequence[tuple[str, int | None]]) -> None:
     """Count a look-up of each attempt that found nothing; None as the next moment means: no more."""
     if lookups:
         with store.write() as connection:
-            store.execute(connection, LATER, rows=orjson.dumps(sorted(lookups, key=str)).decode())
+            store.execute(connection, LATER, rows=as_rows(sorted(lookups, key=str)))
 
 
 def hold(store: Store, holds: Sequence[tuple[str, str]]) -> None:
@@ -195,8 +194,8 @@ def hold(store: Store, holds: Sequence[tuple[str, str]]) -> None:
     if holds:
         with store.write() as connection:
             later = sorted((attempt_id, None) for attempt_id, _ in holds)
-            store.execute(connection, LATER, rows=orjson.dumps(later).decode())
-            store.execute(connection, HOLD, rows=orjson.dumps(sorted(holds)).decode())
+            store.execute(connection, LATER, rows=as_rows(later))
+            store.execute(connection, HOLD, rows=as_rows(sorted(holds)))
 
 
 def free(store: Store, attempt_ids: Sequence[str], why: str) -> int:
@@ -204,9 +203,9 @@ def free(store: Store, attempt_ids: Sequence[str], why: str) -> int:
     if not attempt_ids:
         return 0
     with store.write() as connection:
-        rows = orjson.dumps([[attempt_id, f" [{why}]"] for attempt_id in sorted(attempt_ids)]).decode()
+        rows = as_rows([[attempt_id, f" [{why}]"] for attempt_id in sorted(attempt_ids)])
         freed = store.execute(connection, FREE, rows=rows)
-        contacts = orjson.dumps([list(row) for row in freed]).decode()
+        contacts = as_rows(freed)
         store.execute(connection, FREE_CONTACT, rows=contacts, now_us=store.now_us(connection))
         return len(freed)
 
@@ -217,7 +216,7 @@ def expire(store: Store, account: str, older_than_s: float) -> int:
         now_us = store.now_us(connection)
         before_us = now_us - round(older_than_s * 1e6)
         rows: Rows = store.execute(connection, EXPIRE, account=account, now_us=now_us, before_us=before_us)
-        store.execute(connection, EXPIRE_CONTACT, rows=orjson.dumps([list(row) for row in rows]).decode())
+        store.execute(connection, EXPIRE_CONTACT, rows=as_rows(rows))
         return len(rows)
 
 
@@ -241,9 +240,7 @@ def _bind(store: Store, connection: Connection, findings: Sequence[Finding]) -> 
         for pending, found in findings
     )
     now_us = store.now_us(connection)
-    changed = {
-        row[0] for row in store.execute(connection, BIND, rows=orjson.dumps(rows).decode(), now_us=now_us)
-    }
-    kept = orjson.dumps([row for row in rows if row[0] in changed]).decode()
+    changed = {row[0] for row in store.execute(connection, BIND, rows=as_rows(rows), now_us=now_us)}
+    kept = as_rows([row for row in rows if row[0] in changed])
     store.execute(connection, BIND_CONTACT, rows=kept)
     return len(changed)

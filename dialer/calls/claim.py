@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import orjson
 from sqlalchemy import Connection
 
-from dialer.store.database import Dialects, Store
+from dialer.store.database import Dialects, Store, as_rows
 
 CLAIM = Dialects(
     # (next_call_at_us, contact_id) > the last claimed: PostgreSQL would otherwise walk over the dead index
@@ -126,7 +125,7 @@ def claim(
 def give_back(store: Store, connection: Connection, worker: str, returned: Sequence[Returned]) -> None:
     """Return leases for which nothing has left. Twice equals once."""
     if returned:
-        rows = orjson.dumps(sorted(returned)).decode()
+        rows = as_rows(sorted(returned, key=lambda one: one.contact_id))
         store.execute(connection, GIVE_BACK, worker=worker, rows=rows)
 
 

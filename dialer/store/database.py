@@ -7,11 +7,12 @@ kill and a power cut on both, which is what "never twice" stands on.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Engine, Row, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -111,12 +112,17 @@ class Dialects:
         return self._sqlite if dialect == "sqlite" else self._postgresql
 
 
+def as_rows(rows: Iterable[Sequence[Any]]) -> str:
+    """Return the rows as the text of a `:rows` parameter."""
+    return orjson.dumps([tuple(row) for row in rows]).decode()
+
+
 def _expand_rows(statement: str, spell: Callable[[list[list[str]]], str]) -> str:
     start = statement.find("ROWS(")
     if start < 0:
         return statement
     end = statement.index(")", start)
-    columns = [part.split() for part in statement[start + 5 : end].split(",")]
+    columns = [part.split(maxsplit=1) for part in statement[start + 5 : end].split(",")]
     return statement[:start] + spell(columns) + _expand_rows(statement[end + 1 :], spell)
 
 
