@@ -1,0 +1,196 @@
+"""What a pretend provider does, and what it does wrong: every fault is a field.
+
+Rates are shares of the submissions, 0 to 1. At most one fault befalls a submission, so the rates of
+`SimulatorConfig.fault_rates` together may not pass 1. In a fault's name `_before` says that no call
+was placed and `_after` that one was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from dialer.base.errors import BadInput
+from dialer.base.words import did_you_mean
+
+FAULTS = (
+    "throttle_before",
+    "refuse_before",
+    "error_before",
+    "error_after",
+    "close_before",
+    "close_after",
+    "half_after",
+    "hang_before",
+    "hang_after",
+    "not_json_after",
+    "truncated_after",
+    "error_true_after",
+    "no_execution_id_after",
+)
+"""Every fault of a submission, in the order in which chance is dealt out."""
+
+AUTH_STYLES = ("token", "api_access_token", "authorization", "bearer")
+"""The ways in which a token may be sent."""
+
+OUTCOME_SHARES = {
+    "completed": 0.55,
+    "no_answer": 0.22,
+    "busy": 0.10,
+    "voicemail": 0.08,
+    "failed": 0.04,
+    "canceled": 0.01,
+}
+"""What comes of placed calls where nobody says otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatorConfig:
+    """One pretend provider. The same seed and order of requests give the same answers."""
+
+    seed: int = 1
+    """Chance of faults, outcomes and ids. A number's outcomes depend on seed, number and count only."""
+    tokens: tuple[str, ...] = ("simulator-token",)
+    """Tokens that are let in; each has its own request counters."""
+    auth_styles: tuple[str, ...] = ("token", "api_access_token")
+    """Header forms that are read: token, api_access_token, authorization, bearer."""
+    agents: tuple[int, ...] | None = None
+    """Agents that exist; none given means every one."""
+    ledger_file: Path | None = None
+    """JSON lines, one per placed call, written before the answer leaves; read again at the start."""
+
+    latency_ms: tuple[float, float] = (0.0, 0.0)
+    """Least and most milliseconds between placing a call and answering."""
+    limit_per_second: int | None = None
+    """Submissions let through in any sliding second, per token; 429 above."""
+    requests_per_minute: int | None = None
+    """Requests of every kind let through per token, counted anew each minute; 429 above."""
+    calls_live_max: int | None = None
+    """Calls alive at the same time; 429 above."""
+    retry_after_share: float = 0.5
+    """Share of the 429 answers that carry Retry-After."""
+    retry_after_s: int = 1
+    """What Retry-After asks for where it is not the rest of the minute."""
+    retry_after_as_date: bool = False
+    """Write Retry-After as an HTTP date."""
+    unauthorized_after: int | None = None
+    """Requests after which every further one is answered 401."""
+
+    throttle_before: float = 0.0
+    """429, no call."""
+    refuse_before: float = 0.0
+    """422, no call."""
+    error_before: float = 0.0
+    """One of `error_statuses`, no call."""
+    error_after: float = 0.0
+    """One of `error_statuses`, although the call was placed."""
+    close_before: float = 0.0
+    """Connection closed without an answer, no call."""
+    close_after: float = 0.0
+    """Connection closed without an answer, although the call was placed."""
+    half_after: float = 0.0
+    """Connection closed in the middle of a good answer."""
+    hang_before: float = 0.0
+    """No answer for `hang_s`, no call."""
+    hang_after: float = 0.0
+    """No answer for `hang_s`, although the call was placed."""
+    not_json_after: float = 0.0
+    """200 with a page of HTML; the call was placed."""
+    truncated_after: float = 0.0
+    """200 with the first half of the JSON; the call was placed."""
+    error_true_after: float = 0.0
+    """200 with `"error": true`; the call was placed."""
+    no_execution_id_after: float = 0.0
+    """200 without `execution_id`; the call was placed."""
+    error_statuses: tuple[int, ...] = (500, 502, 503, 504)
+    """Statuses of `error_before`, `error_after` and `listing_error`."""
+    close_by_reset: float = 0.5
+    """Share of closed connections that end with a reset (RST) instead of a plain end (FIN)."""
+    hang_s: float = 3600.0
+    """How long a hanging request keeps its connection."""
+
+    listing_delay_s: float = 0.0
+    """Seconds until a placed call shows up in the lists."""
+    listing_error: float = 0.0
+    """Share of list requests that are answered with one of `error_statuses`."""
+    page_size_default: int = 10
+    """Rows of a page where the request does not say."""
+    page_size_max: int = 1000
+    """Rows of a page at most, whatever the request says."""
+    newest_first: bool = True
+    """Order of the lists."""
+    metadata_searchable: bool = True
+    """Rows show INPUT_DATA with the call's metadata, and `input_data` searches in it."""
+    track_id_is_execution_id: bool = True
+    """Rows show the execution id as TRACK_ID; otherwise TRACK_ID is something else."""
+    pagination_block: bool = False
+    """The list of executions carries a pagination block, as the list of transactions always does."""
+    dates_with_zone: bool = True
+    """CREATED_AT as `2026-01-24T10:30:19.000Z`; otherwise as `2026-01-24 10:30:19`."""
+
+    outcomes: dict[str, float] = field(default_factory=lambda: dict(OUTCOME_SHARES))
+    """Shares of what comes of placed calls, by dialer's words; they need not add up to 1."""
+    call_duration_s: tuple[float, float] = (10.0, 180.0)
+    """Least and most seconds of talk of a completed call."""
+    ring_s: tuple[float, float] = (3.0, 30.0)
+    """Least and most seconds of ringing of any call."""
+    time_scale: float = 1.0
+    """Seconds in the life of a call that pass in one second: 60 ends a minute's call in a second."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant. Raises BadInput."""
+        for name in (*FAULTS, "retry_after_share", "close_by_reset", "listing_error"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise BadInput(f"simulator: {name} = {getattr(self, name)}, expected a share from 0 to 1")
+        if sum(self.fault_rates.values()) > 1.0 + 1e-9:
+            raise BadInput("simulator: the rates of all faults add up to more than 1")
+        for name in ("latency_ms", "call_duration_s", "ring_s"):
+            least, most = getattr(self, name)
+            if not 0.0 <= least <= most:
+                raise BadInput(f"simulator: {name} = {least} to {most}, expected 0 <= least <= most")
+        for name in (
+            "limit_per_second",
+            "requests_per_minute",
+            "calls_live_max",
+            "page_size_max",
+            "time_scale",
+        ):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise BadInput(f"simulator: {name} = {value}, expected more than 0")
+        for style in self.auth_styles:
+            if style not in AUTH_STYLES:
+                raise BadInput(
+                    f"simulator: auth style '{style}', expected one of {', '.join(AUTH_STYLES)}"
+                    + did_you_mean(style, AUTH_STYLES)
+                )
+        for word in self.outcomes:
+            if word not in OUTCOME_SHARES:
+                raise BadInput(
+                    f"simulator: outcome '{word}', expected one of {', '.join(OUTCOME_SHARES)}"
+                    + did_you_mean(word, OUTCOME_SHARES)
+                )
+        if not self.tokens or not self.error_statuses or sum(self.outcomes.values()) <= 0:
+            raise BadInput("simulator: tokens, error_statuses and outcomes may not be empty")
+
+    @property
+    def fault_rates(self) -> dict[str, float]:
+        """Return the rate of each fault of a submission."""
+        return {name: getattr(self, name) for name in FAULTS}
+
+
+def read_config(values: dict[str, object]) -> SimulatorConfig:
+    """Return the config of a mapping as it comes from JSON: lists for tuples, text for paths.
+
+    Raises:
+        BadInput: a key is unknown or a value cannot be meant.
+    """
+    known = {each.name for each in fields(SimulatorConfig)}
+    given: dict[str, object] = {}
+    for key, value in values.items():
+        if key not in known:
+            raise BadInput(f"simulator: no setting '{key}'{did_you_mean(key, known)}")
+        given[key] = tuple(value) if isinstance(value, list) else value
+    if isinstance(given.get("ledger_file"), str):
+        given["ledger_file"] = Path(str(given["ledger_file"]))
+    return SimulatorConfig(**given)  # type: ignore[arg-type]

@@ -1,0 +1,63 @@
+"""Routes about the simulator itself: its ledger, its counts, faults to order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from dialer.base.errors import BadInput
+from dialer.simulator.answers import json_answer
+from dialer.simulator.faults import Faults
+from dialer.simulator.gate import Gate, worst_of_all
+from dialer.simulator.ledger import Ledger
+
+
+def summary(ledger: Ledger, gate: Gate) -> dict[str, Any]:
+    """Return what the provider saw, in counts."""
+    called = ledger.times_called
+    return {
+        "calls_placed": len(ledger.calls),
+        "calls_alive": ledger.calls_alive(),
+        "calls_by_outcome": dict(Counter(call.outcome for call in ledger.calls)),
+        "numbers_called": len(called),
+        "numbers_called_more_than_once": sum(1 for count in called.values() if count > 1),
+        "submissions": sum(map(len, gate.submitted_at.values())),
+        "submissions_worst_second": worst_of_all(gate.submitted_at.values(), 1.0),
+        "submissions_worst_minute": worst_of_all(gate.submitted_at.values(), 60.0),
+        "requests": sum(map(len, gate.requested_at.values())),
+        "requests_worst_minute": worst_of_all(gate.requested_at.values(), 60.0),
+        "requests_by_status": dict(sorted(gate.statuses.items())),
+        "submissions_by_fault": dict(sorted(gate.faults.items())),
+    }
+
+
+def add_control_routes(app: FastAPI, ledger: Ledger, gate: Gate, faults: Faults) -> None:
+    """Add `GET /simulator/ledger`, `GET /simulator/summary` and `POST /simulator/faults`."""
+
+    async def read_ledger(request: Request) -> Response:
+        """Every placed call in order; `after=N` leaves out the first N."""
+        after = request.query_params.get("after", "0")
+        if not after.isdecimal():
+            return json_answer({"error": f"after={after!r}, expected a count"}, 400)
+        return json_answer([call.as_json() for call in ledger.calls[int(after) :]])
+
+    async def read_summary(_: Request) -> Response:
+        """Counts of calls and requests."""
+        return json_answer(summary(ledger, gate))
+
+    async def order_faults(request: Request) -> Response:
+        """`{"next": ["close_after", "none"]}`: what befalls the next submissions."""
+        try:
+            wanted = orjson.loads(await request.body())["next"]
+            faults.order(wanted)
+        except (orjson.JSONDecodeError, KeyError, TypeError, BadInput) as error:
+            return json_answer({"error": str(error)}, 400)
+        return json_answer({"ordered": len(wanted)})
+
+    app.add_route("/simulator/ledger", read_ledger, methods=["GET"])
+    app.add_route("/simulator/summary", read_summary, methods=["GET"])
+    app.add_route("/simulator/faults", order_faults, methods=["POST"])
