@@ -166,6 +166,7 @@ class Lane:
         self._held_until = 0.0
         self._stopping = False
         self._finished = False
+        self._drain = anyio.CancelScope()
         self._skew_us = 0
         self._full_until = 0.0
         self._books = anyio.Event()
@@ -185,6 +186,10 @@ class Lane:
         self._stopping = True
         self._wake()
 
+    def cut_off(self) -> None:
+        """Wait for no more answers: what is in the air becomes `unknown`."""
+        self._drain.cancel()
+
     async def run(self) -> None:
         """Dial until stopped, then drain and write everything down.
 
@@ -196,7 +201,8 @@ class Lane:
             books.start_soon(self._keep_books)
             async with anyio.create_task_group() as senders:
                 await self._dispatch(senders)
-                with anyio.move_on_after(self._drain_s):
+                self._drain.deadline = anyio.current_time() + self._drain_s
+                with self._drain:
                     while self._in_flight and not self.failed:
                         await self._await_turn()
                 senders.cancel_scope.cancel()

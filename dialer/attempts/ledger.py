@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from dialer.attempts import workers
+from dialer.base.ids import first_attempt_id
 from dialer.calls import claim as claims
 from dialer.calls.claim import Call, Cursor, Returned
 from dialer.store.database import Dialects, Store, as_rows
@@ -71,6 +72,21 @@ OPEN_CALLS = Dialects(
     SELECT count(*) FROM ledger
     WHERE account = :account AND state IN ('sending', 'unknown', 'accepted')
         AND NOT (state = 'unknown' AND next_lookup_at_us IS NULL)"""
+)
+
+OPEN_OF_CAMPAIGN = Dialects(
+    """
+    SELECT coalesce(sum(CASE WHEN state = 'accepted' THEN 1 ELSE 0 END), 0),
+        coalesce(sum(CASE WHEN state = 'unknown' THEN 1 ELSE 0 END), 0), min(next_lookup_at_us)
+    FROM ledger
+    WHERE account = :account AND state IN ('sending', 'unknown', 'accepted') AND campaign_id = :campaign_id"""
+)
+
+# Attempt ids begin with their time: the last minute's are one range of the primary key.
+RECENT = Dialects(
+    """
+    SELECT coalesce(sent_at_us, CASE WHEN error_code = 'worker_died' THEN :now_us ELSE opened_at_us END)
+    FROM ledger WHERE attempt_id >= :first AND account = :account AND coalesce(error_code, '') <> 'withdrawn'"""
 )
 
 ENSURE_ACCOUNT = Dialects("INSERT INTO accounts (account) VALUES (:account) ON CONFLICT DO NOTHING")
@@ -180,6 +196,32 @@ def exchange(
     except IntegrityError:
         # Some answer brings an execution id that another attempt has already: take them one by one.
         return _exchange(desk, campaign_ids, answers, openings, returned, wanted, together=False)
+
+
+class OpenOfCampaign(NamedTuple):
+    """What of a campaign is still open: accepted calls, unknown attempts, the next look-up's moment."""
+
+    accepted: int
+    unknown: int
+    next_lookup_at_us: int | None
+
+
+def open_of_campaign(store: Store, connection: Connection, campaign_id: int, account: str) -> OpenOfCampaign:
+    """Return what of the campaign is still open; costs what is open, not what is over."""
+    rows = store.execute(connection, OPEN_OF_CAMPAIGN, account=account, campaign_id=campaign_id)
+    return OpenOfCampaign(*rows[0])
+
+
+def recent_departures(store: Store, account: str, within_s: float) -> list[float]:
+    """Return how many seconds ago each request of the account left, for the pace after a restart.
+
+    Where a worker died before it wrote that down, the request may have left as late as now.
+    """
+    with store.read() as connection:
+        now_us = store.now_us(connection)
+        first = first_attempt_id(now_us - round(within_s * 1e6))
+        rows = store.execute(connection, RECENT, now_us=now_us, first=first, account=account)
+        return sorted((max(0.0, (now_us - row[0]) / 1e6) for row in rows), reverse=True)
 
 
 def ensure_account(store: Store, account: str) -> None:
