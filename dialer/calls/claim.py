@@ -125,15 +125,11 @@ def claim(
 def give_back(store: Store, connection: Connection, worker: str, returned: Sequence[Returned]) -> None:
     """Return leases for which nothing has left. Twice equals once."""
     if returned:
-        rows = as_rows(sorted(returned, key=_contact_id))
-        store.execute(connection, GIVE_BACK, worker=worker, rows=rows)
+        in_order = sorted(returned, key=lambda one: one.contact_id)
+        store.execute(connection, GIVE_BACK, worker=worker, rows=as_rows(in_order))
 
 
 def next_due_at_us(store: Store, connection: Connection, campaign_id: int) -> int | None:
     """Return when the next waiting contact of the campaign may be called; None if none waits."""
     rows = store.execute(connection, NEXT_DUE, campaign_id=campaign_id)
     return rows[0][0] if rows else None
-
-
-def _contact_id(returned: Returned) -> int:
-    return returned.contact_id

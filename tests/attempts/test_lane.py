@@ -1,0 +1,295 @@
+"""A lane from claimed calls to written answers, against a provider that does as it is told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from random import Random
+
+import anyio
+import pytest
+from sqlalchemy import text
+
+from dialer.attempts import ledger
+from dialer.attempts.breaker import Breaker
+from dialer.attempts.lane import Dialing, Lane
+from dialer.base.clock import SystemClock
+from dialer.base.errors import AccountStopped, MaybeDialled, NotDialled, NotReady, Refused
+from dialer.calls.campaigns import pause
+from dialer.providers.provider import Accepted, Submission
+from dialer.store.database import Store
+from tests.seed import desk, seed_campaign, states, statuses
+
+pytestmark = pytest.mark.anyio
+
+
+class FreePace:
+    """No limit; remembers holds."""
+
+    def __init__(self) -> None:
+        self.holds: list[float] = []
+
+    async def take(self) -> float:
+        await anyio.lowlevel.checkpoint()
+        return 0.0
+
+    def hold(self, seconds: float) -> None:
+        self.holds.append(seconds)
+
+    def slow(self, factor: float) -> None:
+        assert 0 < factor < 1
+
+
+class Scripted:
+    """A provider that counts what it is sent and answers by script."""
+
+    name = "scripted"
+
+    def __init__(
+        self, script: Callable[[int, Submission], Accepted | Exception], wait_s: float = 0.0
+    ) -> None:
+        self.placed: Counter[str] = Counter()
+        self.metadata: list[dict[str, object]] = []
+        self.script = script
+        self.wait_s = wait_s
+        self.in_air = self.in_air_max = 0
+
+    async def submit(self, submission: Submission) -> Accepted:
+        number = sum(self.placed.values())
+        self.placed[submission.phone] += 1
+        self.metadata.append(dict(submission.metadata))
+        self.in_air += 1
+        self.in_air_max = max(self.in_air_max, self.in_air)
+        try:
+            await anyio.sleep(self.wait_s)
+        finally:
+            self.in_air -= 1
+        result = self.script(number, submission)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def look_up(self, attempt: object) -> list[object]:
+        return []
+
+    async def executions(self, agent: str, since_us: int) -> AsyncIterator[list[object]]:
+        yield []
+
+
+def accept(number: int, submission: Submission) -> Accepted:
+    return Accepted(f"x-{submission.attempt_id}", 200, "initiated")
+
+
+@pytest.fixture
+def live(store_url: str) -> Iterator[Store]:
+    opened = Store(store_url)
+    yield opened
+    opened.close()
+
+
+def lane_for(
+    store: Store,
+    provider: Scripted,
+    campaign_ids: list[int],
+    *,
+    worker: str = "w",
+    in_flight: int = 8,
+    pace: FreePace | None = None,
+    breaker: Breaker | None = None,
+    drain_s: float = 5.0,
+    calls_open_max: int | None = None,
+    lease_until: Callable[[], float] = lambda: float("inf"),
+) -> Lane:
+    return Lane(
+        desk(store, worker, calls_open_max),
+        provider,  # type: ignore[arg-type]
+        pace or FreePace(),
+        [
+            Dialing(one, f"c{one}", "962", {"from": "campaign", "row": 0}, breaker or Breaker(1.0, 10_000))
+            for one in campaign_ids
+        ],
+        clock=SystemClock(),
+        requests_in_flight_max=in_flight,
+        pace_limit=None,
+        drain_s=drain_s,
+        lease_until=lease_until,
+        database=anyio.CapacityLimiter(1),
+        random=Random(1),
+    )
+
+
+async def run_until(lane: Lane, done: Callable[[], bool]) -> None:
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lane.run)
+            while not done():
+                await anyio.sleep(0.005)
+            lane.stop()
+
+
+async def test_every_contact_is_submitted_once_and_its_execution_id_is_written(live: Store) -> None:
+    campaign_id = seed_campaign(live, contacts=120)
+    provider = Scripted(accept)
+    lane = lane_for(live, provider, [campaign_id])
+    await run_until(lane, lambda: lane.counts.accepted == 120)
+    assert set(provider.placed.values()) == {1}
+    assert statuses(live) == {"calling": 120}
+    with live.read() as connection:
+        rows = connection.execute(text("SELECT attempt_id, execution_id, sent_at FROM attempts")).all()
+    assert all(row.execution_id == f"x-{row.attempt_id}" and row.sent_at for row in rows)
+
+
+async def test_a_contacts_own_metadata_wins_over_the_campaigns(live: Store) -> None:
+    campaign_id = seed_campaign(live, contacts=1)
+    provider = Scripted(accept)
+    lane = lane_for(live, provider, [campaign_id])
+    await run_until(lane, lambda: lane.counts.accepted == 1)
+    assert provider.metadata == [{"from": "campaign", "row": 1}]
+
+
+async def test_requests_in_flight_stay_below_their_limit(live: Store) -> None:
+    campaign_id = seed_campaign(live, contacts=60)
+    provider = Scripted(accept, wait_s=0.02)
+    lane = lane_for(live, provider, [campaign_id], in_flight=5)
+    await run_until(lane, lambda: lane.counts.accepted == 60)
+    assert provider.in_air_max == 5
+
+
+async def test_whatever_may_have_been_dialled_is_never_sent_again(live: Store) -> None:
+    campaign_id = seed_campaign(live, contacts=90)
+    results: list[Callable[[], Exception]] = [
+        lambda: MaybeDialled("cut", code="read_error"),
+        lambda: Refused("no such number", code="http_422", http_status=422),
+        lambda: ZeroDivisionError("a bug in the provider"),
+    ]
+
+    def script(number: int, submission: Submission) -> Accepted | Exception:
+        return accept(number, submission) if number % 4 == 3 else results[number % 4]()
+
+    provider = Scripted(script)
+    lane = lane_for(live, provider, [campaign_id])
+    await run_until(lane, lambda: lane.counts.submitted == 90 and lane.idle)
+    assert set(provider.placed.values()) == {1}
+    assert states(live) == {"accepted": 22, "unknown": 45, "refused": 23}
+
+
+async def test_a_throttled_account_is_held_and_the_contact_waits(live: Store) -> None:
+    campaign_id = seed_campaign(live, contacts=3)
+
+    def script(number: int, submission: Submission) -> Accepted | Exception:
+        if number == 0:
+            return NotDialled("slow down", code="http_429", retry_after_s=7.0, throttled=True)
+        return accept(number, submission)
+
+    pace = FreePace()
+    lane = lane_for(live, Scripted(script), [campaign_id], in_flight=1, pace=pace)
+    await run_until(lane, lambda: bool(pace.holds) and lane.counts.not_dialled == 1 and not lane._answers)
+    assert pace.holds == [7.0]
+    assert statuses(live) == {"waiting": 3}
+
+
+async def test_a_stopped_account_stops_its_campaign_at_once_and_leaves_everything_as_it_was(
+    live: Store,
+) -> None:
+    campaign_id = seed_campaign(live, contacts=50)
+    provider = Scripted(lambda number, submission: AccountStopped("wrong token", code="http_401"))
+    lane = lane_for(live, provider, [campaign_id], in_flight=1)
+    await run_until(lane, lambda: lane.dialings[0].stopped is not None)
+    assert lane.dialings[0].stopped == "wrong token"
+    assert sum(provider.placed.values()) == 1
+    assert statuses(live) == {"waiting": 50}
+
+
+async def test_a_run_of_failures_opens_the_breaker(live: Store) -> None:
+    campaign_id = seed_campaign(live, contacts=60)
+    provider = Scripted(lambda number, submission: MaybeDialled("cut", code="read_error"))
+    lane = lane_for(live, provider, [campaign_id], in_flight=1, breaker=Breaker(0.5, 10))
+    await run_until(lane, lambda: lane.dialings[0].stopped is not None)
+    assert sum(provider.placed.values()) == 10
+    assert statuses(live) == {"unknown": 10, "waiting": 50}
+
+
+async def test_stopping_waits_for_answers_and_leaves_nothing_unknown(live: Store) -> None:
+    campaign_id = seed_campaign(live, contacts=60)
+    provider = Scripted(accept, wait_s=0.1)
+    lane = lane_for(live, provider, [campaign_id], in_flight=6)
+    await run_until(lane, lambda: provider.in_air == 6)
+    assert statuses(live) == {"calling": 6, "waiting": 54}
+    assert set(states(live)) <= {"accepted", "not_dialled"}
+
+
+async def test_what_is_cut_off_in_the_air_becomes_unknown(live: Store) -> None:
+    campaign_id = seed_campaign(live, contacts=10)
+    provider = Scripted(accept, wait_s=60)
+    lane = lane_for(live, provider, [campaign_id], in_flight=4, drain_s=0.05)
+    await run_until(lane, lambda: provider.in_air == 4)
+    assert statuses(live) == {"unknown": 4, "waiting": 6}
+
+
+async def test_a_pause_reaches_the_lane_and_gives_every_lease_back(live: Store) -> None:
+    campaign_id = seed_campaign(live, "spring", contacts=300)
+    provider = Scripted(accept, wait_s=0.02)
+    lane = lane_for(live, provider, [campaign_id], in_flight=2)
+
+    def paused() -> bool:
+        if lane.counts.accepted == 4:
+            pause(live, "spring", "by a test")
+            lane.counts.accepted += 1000
+        return lane.dialings[0].state == "paused" and lane.idle
+
+    await run_until(lane, paused)
+    with live.read() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM contacts WHERE status = 'leased'")) == 0
+        assert connection.scalar(text("SELECT count(*) FROM ledger WHERE state = 'sending'")) == 0
+    assert statuses(live)["waiting"] > 250
+
+
+async def test_open_calls_stay_below_their_limit(live: Store) -> None:
+    campaign_id = seed_campaign(live, contacts=20)
+    provider = Scripted(accept)
+    lane = lane_for(live, provider, [campaign_id], calls_open_max=5)
+    await run_until(lane, lambda: lane.counts.accepted == 5 and lane._full_until > 0)
+    assert sum(provider.placed.values()) == 5
+
+
+async def test_two_campaigns_with_the_same_numbers_never_have_one_open_twice(live: Store) -> None:
+    first, second = seed_campaign(live, "a", 40), seed_campaign(live, "b", 40)
+    provider = Scripted(accept, wait_s=0.01)
+    lane = lane_for(live, provider, [first, second])
+    await run_until(lane, lambda: lane.counts.accepted == 40 and lane.idle)
+    assert set(provider.placed.values()) == {1}
+    assert statuses(live) == {"calling": 40, "waiting": 40}
+
+
+async def test_nothing_leaves_in_the_last_seconds_of_the_lease(live: Store) -> None:
+    campaign_id = seed_campaign(live, contacts=5)
+    provider = Scripted(accept)
+    lane = lane_for(live, provider, [campaign_id], lease_until=lambda: SystemClock().monotonic() + 1.0)
+    await run_until(lane, lambda: not lane.alive)
+    assert not provider.placed
+    assert statuses(live) == {"waiting": 5}
+
+
+async def test_answers_survive_a_database_that_fails_for_a_while(
+    live: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign_id = seed_campaign(live, contacts=40)
+    provider = Scripted(accept, wait_s=0.01)
+    lane = lane_for(live, provider, [campaign_id], in_flight=4)
+    real, calls = ledger.exchange, Counter[str]()
+
+    def failing(*words: object, **more: object) -> ledger.Exchanged:
+        calls["all"] += 1
+        if calls["all"] in (3, 4):
+            exchanged = real(*words, **more)  # type: ignore[arg-type]
+            if calls["all"] == 3:  # committed, and the connection broke before we heard of it
+                raise NotReady("gone")
+            return exchanged
+        if calls["all"] == 6:
+            raise NotReady("gone")
+        return real(*words, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ledger, "exchange", failing)
+    await run_until(lane, lambda: lane.counts.accepted == 40)
+    assert set(provider.placed.values()) == {1}
+    assert statuses(live) == {"calling": 40}
