@@ -1,1 +1,6 @@
-"""Rows -> contacts: exact E.164, types, time zones, repairs, rejects. Never touches the database."""
+"""Rows -> contacts: E.164 numbers, or the reason why a row is not one."""
+
+from dialer.contacts.rows import normalize
+from dialer.contacts.strict import parse_numbers
+
+__all__ = ["normalize", "parse_numbers"]

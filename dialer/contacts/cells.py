@@ -1,0 +1,181 @@
+"""One column of cells to numbers: read, repaired where a repair is sure, split where a cell holds several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from dialer.contacts.mend import SUSPECT, join_notes, split, uncover, undamage, unquote
+from dialer.contacts.numbers import I32, I64, U64, Flags, Outcome, Sparse, Verdict
+from dialer.contacts.strict import Reader
+
+_DIGITS_OF_A_NUMBER = 7
+"""A part of a cell with as many digits is a number of its own, not an extension."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a caller wants to dial, and where its numbers are from: `region` indexes `names`."""
+
+    reader: Reader
+    region: I64
+    names: list[str | None]
+    types: frozenset[str] | None
+
+    def of(self, rows: npt.NDArray[np.int64]) -> Asked:
+        """Return the same for some of the rows."""
+        return Asked(self.reader, self.region[rows], self.names, self.types)
+
+    def dialable(self, outcome: I32) -> Flags:
+        """Return which outcomes are valid numbers of an allowed type."""
+        allowed = [
+            known.verdict == Verdict.VALID and (self.types is None or known.type in self.types)
+            for known in self.reader.outcomes.all
+        ]
+        return np.array(allowed, dtype=np.bool_)[outcome]
+
+
+@dataclass(slots=True)
+class Cells:
+    """One column's answers; `others` are further dialable numbers: row and value, in the cell's order."""
+
+    value: U64
+    outcome: I32
+    extension: Sparse
+    repaired: Sparse
+    other_rows: I64
+    other_values: U64
+
+
+def read_cells(texts: pl.Series, asked: Asked, damaged: pl.Series | None = None) -> Cells:
+    """Return each cell's number, the first dialable one where a cell holds several.
+
+    `damaged` marks cells that are known to have lost digits.
+    """
+    numbers = asked.reader.read(texts, asked.region, asked.names)
+    cells = Cells(
+        numbers.value,
+        numbers.outcome,
+        numbers.extension,
+        Sparse.empty(),
+        np.zeros(0, np.int64),
+        np.zeros(0, np.uint64),
+    )
+    suspects = np.flatnonzero(texts.str.contains(SUSPECT).fill_null(False).to_numpy())
+    if len(suspects):
+        _repair(cells, suspects, texts.gather(suspects), asked.of(suspects))
+    if damaged is not None:
+        cells.outcome[damaged.to_numpy()] = asked.reader.outcomes.code(Outcome(Verdict.DAMAGED))
+    return cells
+
+
+def _repair(cells: Cells, rows: I64, texts: pl.Series, asked: Asked) -> None:
+    """Replace the answers of the suspect `rows`; `texts` and `asked` are those of these rows only."""
+    bare, quotes = unquote(pl.col("text"))
+    frame = pl.DataFrame({"text": texts.rename("text")}).with_row_index("row")
+    frame = frame.with_columns(bare=bare, quotes=quotes).with_columns(parts=split(pl.col("bare")))
+    several = frame.filter(pl.col("parts").list.len() > 1).select("row", text="parts").explode("text")
+    several = several.filter(pl.col("text").str.contains(r"\d")).with_columns(quotes=pl.lit(None, pl.String))
+    wholes = _read_parts(frame.select("row", "quotes", text="bare", original="text"), asked)
+    parts = _read_parts(several.with_columns(original="text"), asked)
+    chosen = _choose(wholes, parts, frame.height)
+    _write(cells, rows, chosen)
+
+
+def _read_parts(parts: pl.DataFrame, asked: Asked) -> pl.DataFrame:
+    """Return the parts with their notes and answers; `row` says which region each has."""
+    mended, note, damaged = undamage(pl.col("bare"))
+    bare, quotes = unquote(pl.col("text"))
+    parts = parts.with_columns(bare=bare, quotes=pl.coalesce("quotes", quotes))
+    parts = parts.with_columns(mended=mended, note=note, damaged=damaged)
+    plain, changed = uncover(pl.col("mended"))
+    parts = parts.with_columns(plain=plain, changed=changed)
+    asked = asked.of(parts["row"].to_numpy().astype(np.int64))
+    # What libphonenumber reads without help is left as it is.
+    untouched = pl.col("note").is_not_null() | pl.col("damaged")
+    parts = parts.with_columns(mended=pl.when(untouched).then("mended").otherwise("original"))
+    first = asked.reader.read(parts["mended"], asked.region, asked.names)
+    value, outcome = first.value.copy(), first.outcome.copy()
+    valid = asked.reader.outcomes.verdicts()[outcome] == Verdict.VALID
+    hidden = np.flatnonzero(~valid & parts["changed"].to_numpy())
+    extension = first.extension.dense("extension", len(value))
+    uncovered = np.zeros(len(value), dtype=np.bool_)
+    if len(hidden):
+        again = asked.of(hidden)
+        second = again.reader.read(parts["plain"].gather(hidden), again.region, again.names)
+        found = asked.reader.outcomes.verdicts()[second.outcome] == Verdict.VALID
+        value[hidden[found]] = second.value[found]
+        outcome[hidden[found]] = second.outcome[found]
+        uncovered[hidden[found]] = True
+        dense = second.extension.dense("extension", len(hidden))
+        extension = extension.scatter(hidden[found], dense.filter(pl.Series(found)))
+    outcome[parts["damaged"].to_numpy()] = asked.reader.outcomes.code(Outcome(Verdict.DAMAGED))
+    hint = pl.when(pl.Series(uncovered)).then(pl.lit("invisible characters dropped"))
+    return parts.select(
+        "row",
+        pl.Series("value", value),
+        pl.Series("outcome", outcome),
+        extension,
+        pl.Series("valid", asked.reader.outcomes.verdicts()[outcome] == Verdict.VALID),
+        pl.Series("dialable", asked.dialable(outcome)),
+        digits=pl.col("text").str.count_matches(r"\d"),
+        note=join_notes(pl.col("quotes"), pl.col("note"), hint),
+    )
+
+
+def _choose(wholes: pl.DataFrame, parts: pl.DataFrame, height: int) -> pl.DataFrame:
+    """Return one line a row: the whole cell, or the first dialable of its parts; `others` as a list."""
+    parts = parts.with_columns(rank=pl.int_range(1, pl.len() + 1).over("row"), count=pl.len().over("row"))
+    best = parts.sort("row", ~pl.col("dialable"), ~pl.col("valid"), "rank", maintain_order=True)
+    ordinal = (
+        pl.when(pl.col("rank") == 1).then(pl.lit("1st"))
+        .when(pl.col("rank") == 2).then(pl.lit("2nd"))
+        .when(pl.col("rank") == 3).then(pl.lit("3rd"))
+        .otherwise(pl.format("{}th", "rank"))
+    )  # fmt: skip
+    summary = best.group_by("row", maintain_order=True).agg(
+        pl.col("value", "outcome", "extension", "valid").first().name.suffix("_part"),
+        note_part=join_notes(pl.col("note"), pl.format("{} number of the cell used", ordinal)).first(),
+        long_parts=(pl.col("digits") >= _DIGITS_OF_A_NUMBER).sum(),
+        valid_parts=pl.col("valid").sum(),
+        others=pl.col("value").filter("dialable").unique(maintain_order=True),
+    )
+    both = wholes.join(summary, on="row", how="left", maintain_order="left")
+    several = (
+        (pl.col("long_parts") >= 2)
+        | (pl.col("valid_parts") >= 2)
+        | ((pl.col("valid_parts") >= 1) & ~pl.col("valid"))
+    ).fill_null(False)
+    both = both.with_columns(several=several)
+    picked = [
+        pl.when("several").then(f"{name}_part").otherwise(name).alias(name)
+        for name in ("value", "outcome", "extension", "note")
+    ]
+    return both.select(
+        *picked, others=pl.when("several").then("others").otherwise(pl.lit([], pl.List(pl.UInt64)))
+    )
+
+
+def _write(cells: Cells, rows: I64, chosen: pl.DataFrame) -> None:
+    cells.value[rows] = chosen["value"].to_numpy()
+    cells.outcome[rows] = chosen["outcome"].to_numpy()
+    cells.repaired = _sparse(chosen["note"]).shifted(rows)
+    kept = ~np.isin(cells.extension.rows, rows)
+    added = _sparse(chosen["extension"]).shifted(rows)
+    cells.extension = Sparse(
+        np.concatenate([cells.extension.rows[kept], added.rows]),
+        pl.concat([cells.extension.texts.filter(pl.Series(kept)), added.texts]),
+    )
+    others = chosen.with_columns(row=pl.Series(rows)).filter(pl.col("others").list.len() > 1).select(
+        "row", "value", "others"
+    ).explode("others").filter(pl.col("others") != pl.col("value"))  # fmt: skip
+    cells.other_rows = others["row"].to_numpy()
+    cells.other_values = others["others"].to_numpy()
+
+
+def _sparse(texts: pl.Series) -> Sparse:
+    rows = np.flatnonzero(texts.is_not_null().to_numpy())
+    return Sparse(rows, texts.gather(rows))

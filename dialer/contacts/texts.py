@@ -1,0 +1,38 @@
+"""Phone columns of any type as text, without losing a digit."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from dialer.base.errors import BadInput
+
+_EXACT_MAX = 2.0**53
+"""Above this a float no longer tells neighbouring integers apart."""
+
+
+def as_texts(cells: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+    """Return a column as text, and which cells of a column of numbers have lost digits.
+
+    Whole floats become their digits. A negative number is what a spreadsheet makes of `91-9876543210`.
+
+    Raises:
+        BadInput: dates, lists and the like hold no phone numbers.
+    """
+    kind = cells.dtype
+    if kind == pl.String:
+        return cells, None
+    if kind in (pl.Categorical, pl.Enum, pl.Null):
+        return cells.cast(pl.String), None
+    if kind.is_integer():
+        return cells.cast(pl.String), (cells < 0).fill_null(False)
+    if kind.is_float() or kind.is_decimal():
+        numbers = pl.DataFrame({"cell": cells.cast(pl.Float64)})
+        cell = pl.when(pl.col("cell").is_not_nan()).then(pl.col("cell"))
+        whole = (cell == cell.floor()) & (cell.abs() < _EXACT_MAX)
+        digits = cell.cast(pl.Int64, strict=False).cast(pl.String)
+        answer = numbers.select(
+            text=pl.when(whole).then(digits).otherwise(cell.cast(pl.String)),
+            damaged=(~whole | (cell < 0)).fill_null(False),
+        )
+        return answer["text"], answer["damaged"]
+    raise BadInput(f"column {cells.name!r} is {kind}, expected text, integers or floats")
