@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
-from typing import TypeVar
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -19,19 +18,22 @@ from dialer.attempts import ledger, workers
 from dialer.attempts.breaker import Breaker
 from dialer.attempts.lane import Dialing, Lane, LaneCounts
 from dialer.attempts.ledger import Desk
-from dialer.attempts.reconcile import Reconciler
+from dialer.attempts.limits import AccountPace
+from dialer.attempts.reconcile import Reconciled, Reconciler
 from dialer.attempts.workers import LEASE_S, LeaseLost, Recovered
-from dialer.base.clock import Clock, SystemClock
+from dialer.base.clock import Clock, SystemClock, as_datetime
 from dialer.base.errors import NotReady
 from dialer.base.ids import new_worker_id
 from dialer.base.settings import Account
 from dialer.calls import campaigns
 from dialer.calls.campaigns import KnownCampaign
-from dialer.calls.claim import next_due_at_us
+from dialer.calls.claim import next_due_at_us, waiting
 from dialer.campaign import Campaign
 from dialer.outcomes.collect import Collector
-from dialer.providers.provider import PaceRequest, Provider
+from dialer.providers.open import open_account
+from dialer.providers.provider import Provider
 from dialer.store.database import Store
+from dialer.store.lock import only_dialer
 
 log = structlog.get_logger()
 
@@ -48,8 +50,8 @@ LIST_FAILURES_MAX = 3
 
 
 @dataclass
-class Progress:
-    """What a run has done so far; `ended` says why it is over."""
+class RunProgress:
+    """What a run has done so far; `ended` says why it is over, `problem` what stopped it before its end."""
 
     campaign: str
     account: str
@@ -76,6 +78,48 @@ class Progress:
             return None
         return (self.counts.submitted - 1) / (last - first)
 
+    def closing_line(self) -> str:
+        """Return the run in one line."""
+        counts = self.counts
+        pace = f" at {self.pace:.2f}/s" if self.pace else ""
+        parts = [
+            f"{counts.submitted} submitted{pace}",
+            f"{counts.accepted} accepted",
+            f"{counts.refused} refused",
+            f"{self.ended_calls} ended",
+            f"{self.open_calls} open",
+            f"{self.unknown_left} unknown",
+            f"{self.waiting_left} waiting",
+        ]
+        return f"{self.campaign}: {', '.join(parts)}; ended: {self.ended}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the run as a JSON document."""
+        return {
+            "campaign": self.campaign,
+            "account": self.account,
+            "submitted": self.counts.submitted,
+            "accepted": self.counts.accepted,
+            "refused": self.counts.refused,
+            "not_dialled": self.counts.not_dialled,
+            "unknown": self.counts.unknown,
+            "bound": self.bound,
+            "freed": self.freed,
+            "held": self.held,
+            "ended_calls": self.ended_calls,
+            "open_calls": self.open_calls,
+            "unknown_left": self.unknown_left,
+            "waiting_left": self.waiting_left,
+            "recovered_unknown": self.recovered.unknown,
+            "recovered_leases": self.recovered.returned,
+            "calls_per_second": self.pace,
+            "calls_per_second_limit": self.pace_limit,
+            "next_call_at": as_datetime(self.next_due_at_us) if self.next_due_at_us else None,
+            "ended": self.ended,
+            "problem": self.problem,
+            "exit_code": self.exit_code,
+        }
+
 
 class Run:
     """One run of one campaign; `go` does it all and returns what came of it.
@@ -94,13 +138,17 @@ class Run:
         random: Random | None = None,
         for_s: float | None = None,
         wait: bool = False,
-        watch: Callable[[Progress], None] | None = None,
+        watch: Callable[[RunProgress], None] | None = None,
     ) -> None:
-        self.progress = Progress(campaign.name, account.name, _pace_limit(campaign, account))
+        per_second = [
+            limit for limit in (account.calls_per_second, campaign.pace.calls_per_second) if limit is not None
+        ]
+        self._clock = clock or SystemClock()
+        self._paces = AccountPace(min(per_second, default=None), account.requests_per_minute, self._clock)
+        self.progress = RunProgress(campaign.name, account.name, self._paces.limit)
         self._store = store
         self._campaign = campaign
         self._account = account
-        self._clock = clock or SystemClock()
         self._random = random or Random()  # noqa: S311 - jitter, not secrets
         self._for_s = for_s
         self._wait = wait
@@ -110,20 +158,20 @@ class Run:
         self._lease_until = 0.0
         self._news_at = 0.0
         self._list_failures = 0
+        self._now_us = 0
+        self._next_lookup_at_us: int | None = None
         self._signaled: int | None = None
 
-    async def go(self) -> Progress:
+    async def go(self) -> RunProgress:
         """Run until nothing is left to do now, and return the progress with its exit code.
 
         Raises:
             BadInput, NotReady, Busy, Stopped: nothing was dialled.
         """
-        paces = AccountPace(self._account, self._campaign, self._clock)
-        async with open_account(self._account, self._clock, paces.request) as provider:
-            recent = await self._in_database(self._enter)
-            paces.remember(recent)
+        async with open_account(self._account, self._clock, self._paces.request) as provider:
             known = await self._in_database(self._start)
-            lane, dialing = self._lane(provider, paces, known)
+            self._paces.remember(await self._in_database(self._enter))
+            lane, dialing = self._lane(provider, known)
             await self._run_tasks(provider, lane, dialing, known)
             await self._in_database(partial(self._leave, dialing, known))
         return self.progress
@@ -170,7 +218,7 @@ class Run:
             campaigns.start(self._store, connection, known)
             return known
 
-    def _lane(self, provider: Provider, paces: AccountPace, known: KnownCampaign) -> tuple[Lane, Dialing]:
+    def _lane(self, provider: Provider, known: KnownCampaign) -> tuple[Lane, Dialing]:
         campaign, account = self._campaign, self._account
         dialing = Dialing(
             known.campaign_id,
@@ -184,11 +232,11 @@ class Run:
         lane = Lane(
             Desk(self._store, self._worker, account.name, account.provider, min(calls_open, default=None)),
             provider,
-            paces,
+            self._paces,
             [dialing],
             clock=self._clock,
             requests_in_flight_max=account.requests_in_flight_max,
-            pace_limit=paces.limit,
+            pace_limit=self._paces.limit,
             drain_s=account.timeout_s,
             lease_until=lambda: self._lease_until,
             database=self._database,
@@ -325,6 +373,7 @@ class Run:
         with self._store.read() as connection:
             self._now_us = self._store.now_us(connection)
             self.progress.next_due_at_us = next_due_at_us(self._store, connection, known.campaign_id)
+            self.progress.waiting_left = waiting(self._store, connection, known.campaign_id)
             left = ledger.open_of_campaign(self._store, connection, known.campaign_id, self._account.name)
         self.progress.open_calls = left.accepted
         self.progress.unknown_left = left.unknown
@@ -334,40 +383,32 @@ class Run:
         return await anyio.to_thread.run_sync(work, limiter=self._database)
 
 
-class AccountPace:
-    """The account's limits inside this process, for submissions and for every other request."""
-
-    def __init__(self, account: Account, campaign: Campaign, clock: Clock) -> None:
-        per_second = [
-            limit for limit in (account.calls_per_second, campaign.pace.calls_per_second) if limit is not None
-        ]
-        per_minute = account.requests_per_minute
-        self.limit = min([*per_second, *([per_minute / 60] if per_minute else [])], default=None)
-
-
-@asynccontextmanager
-async def open_account(account: Account, clock: Clock, pace_request: PaceRequest) -> AsyncIterator[Provider]:
-    """Open the account's provider and make sure that it can be reached; no request is sent.
+async def reconcile_account(store: Store, account: Account) -> Reconciled:
+    """Ask the provider about every unknown attempt of the account, once; return what came of it.
 
     Raises:
-        BadInput: a key of the account is wrong, or its token is missing.
-        NotReady: nothing answers at its address.
+        BadInput, NotReady: the account cannot be used.
     """
-    kind = find_provider(account.provider)
-    base_url = account.base_url or kind.default_base_url
-    async with open_client(
-        base_url,
-        connections_max=account.requests_in_flight_max + 8,
-        timeout_s=account.timeout_s,
-    ) as client:
-        provider = kind(account, client, clock, pace_request)
-        try:
-            await client.warm()
-        except httpx.TransportError as error:
-            raise NotReady(
-                f"account '{account.name}': {urlsplit(base_url).netloc} cannot be reached ({error}); nothing was called"
-            ) from error
-        yield provider
+    clock = SystemClock()
+    paces = AccountPace(account.calls_per_second, account.requests_per_minute, clock)
+    async with open_account(account, clock, paces.request) as provider:
+        redials = await anyio.to_thread.run_sync(partial(campaigns.redialing, store))
+        reconciler = Reconciler(store, provider, account, redials.__contains__, anyio.CapacityLimiter(1))
+        return await reconciler.round(everything=True)
+
+
+@contextmanager
+def dialing_rights(store: Store) -> Iterator[None]:
+    """Hold the right to dial from this database: on SQLite one process at a time has it.
+
+    Raises:
+        Busy: another process dials from the same SQLite file.
+    """
+    if store.file is None:
+        yield
+        return
+    with only_dialer(store.file):
+        yield
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle
 from random import Random
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import anyio
 import anyio.to_thread
@@ -29,6 +29,7 @@ from dialer.attempts import ledger
 from dialer.attempts.answers import answer_for, retry_wait, withdrawal
 from dialer.attempts.breaker import Breaker
 from dialer.attempts.ledger import Answer, Desk, Exchanged, Opening, Wanted
+from dialer.attempts.pace import Pace
 from dialer.base.clock import Clock
 from dialer.base.errors import AccountStopped, MaybeDialled, NotDialled, NotReady, SubmitError
 from dialer.base.ids import new_attempt_id
@@ -51,22 +52,6 @@ SKEW_IGNORED_US = 20_000
 """The worker's clock follows the database's when they differ by more than this."""
 LEASE_MARGIN_S = 3.0
 """A request never leaves in the last seconds of the worker's lease."""
-
-
-class Pace(Protocol):
-    """What a lane asks of the account's pace."""
-
-    async def take(self) -> float:
-        """Wait for the next departure that is allowed; return its moment on the monotonic clock."""
-        ...
-
-    def hold(self, seconds: float) -> None:
-        """Let nothing leave for so long: the provider asked for it."""
-        ...
-
-    def slow(self, factor: float) -> None:
-        """Lower the pace; it climbs back by itself."""
-        ...
 
 
 @dataclass
@@ -166,6 +151,7 @@ class Lane:
         self._held_until = 0.0
         self._stopping = False
         self._finished = False
+        self._dispatching = anyio.CancelScope()
         self._drain = anyio.CancelScope()
         self._skew_us = 0
         self._full_until = 0.0
@@ -184,6 +170,7 @@ class Lane:
     def stop(self) -> None:
         """Claim and open no more; answers in the air are waited for up to `drain_s`."""
         self._stopping = True
+        self._dispatching.cancel()
         self._wake()
 
     def cut_off(self) -> None:
@@ -200,7 +187,8 @@ class Lane:
         async with anyio.create_task_group() as books:
             books.start_soon(self._keep_books)
             async with anyio.create_task_group() as senders:
-                await self._dispatch(senders)
+                with self._dispatching:
+                    await self._dispatch(senders)
                 self._drain.deadline = anyio.current_time() + self._drain_s
                 with self._drain:
                     while self._in_flight and not self.failed:

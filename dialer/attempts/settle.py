@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from dialer.attempts.answers import clean
+from dialer.base.errors import BadInput
 from dialer.providers.provider import Execution, OpenAttempt
 from dialer.store.database import Dialects, Rows, Store, as_rows
 
@@ -119,6 +120,45 @@ EXPIRE_CONTACT = Dialects(
 )
 
 
+BIND_BY_HAND = Dialects(
+    """
+    UPDATE ledger SET state = 'accepted', execution_id = :execution_id, next_lookup_at_us = NULL
+    WHERE attempt_id = :attempt_id AND state = 'unknown'
+    RETURNING contact_id"""
+)
+
+CONTACT_CALLING = Dialects(
+    """
+    UPDATE contacts SET status = 'calling', reason = 'bound by a person'
+    WHERE contact_id = :contact_id AND last_attempt_id = :attempt_id AND status = 'unknown'"""
+)
+
+HELD = Dialects(
+    """
+    SELECT ledger.attempt_id, campaigns.name, contacts.list_id, contacts.list_row, ledger.error_code,
+        ledger.opened_at_us, contacts.reason, ledger.next_lookup_at_us, ledger.account
+    FROM ledger
+    JOIN contacts ON contacts.contact_id = ledger.contact_id
+    JOIN campaigns ON campaigns.campaign_id = ledger.campaign_id
+    WHERE ledger.state = 'unknown' AND campaigns.name = coalesce(CAST(:campaign AS text), campaigns.name)
+    ORDER BY ledger.opened_at_us"""
+)
+
+
+class Held(NamedTuple):
+    """An unknown attempt as a person needs to see it; without a next look-up only a person settles it."""
+
+    attempt_id: str
+    campaign: str
+    list_id: str | None
+    list_row: int
+    error_code: str | None
+    opened_at_us: int
+    reason: str | None
+    next_lookup_at_us: int | None
+    account: str
+
+
 class Pending(NamedTuple):
     """An attempt whose fate the provider is asked about."""
 
@@ -208,6 +248,28 @@ def free(store: Store, attempt_ids: Sequence[str], why: str) -> int:
         contacts = as_rows(freed)
         store.execute(connection, FREE_CONTACT, rows=contacts, now_us=store.now_us(connection))
         return len(freed)
+
+
+def unknown_attempts(store: Store, campaign: str | None = None) -> list[Held]:
+    """Return every unknown attempt (of the campaign), oldest first."""
+    with store.read() as connection:
+        return [Held(*row) for row in store.execute(connection, HELD, campaign=campaign)]
+
+
+def bind_by_hand(store: Store, attempt_id: str, execution_id: str) -> None:
+    """Write down a person's word that the unknown attempt is this call of the provider.
+
+    Raises:
+        BadInput: there is no such unknown attempt, or another attempt has that execution id.
+    """
+    try:
+        with store.write() as connection:
+            rows = store.execute(connection, BIND_BY_HAND, attempt_id=attempt_id, execution_id=execution_id)
+            if not rows:
+                raise BadInput(f"{attempt_id} is not an unknown attempt; see: dialer reconcile")
+            store.execute(connection, CONTACT_CALLING, contact_id=rows[0][0], attempt_id=attempt_id)
+    except IntegrityError as error:
+        raise BadInput(f"execution id {execution_id} belongs to another attempt already") from error
 
 
 def expire(store: Store, account: str, older_than_s: float) -> int:

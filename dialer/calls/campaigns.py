@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import orjson
 from sqlalchemy import Connection, text
 
 from dialer.base.errors import BadInput, Stopped
@@ -117,6 +118,13 @@ def stop(store: Store, connection: Connection, name: str, reason: str) -> None:
 def end_run(store: Store, connection: Connection, name: str) -> None:
     """Write down that the run ended; a pause, a stop or a cancellation stays."""
     _change(store, connection, name, "idle", None, only_from="running")
+
+
+def redialing(store: Store) -> set[int]:
+    """Return the campaigns that want calls which are not found at the provider dialled again."""
+    with store.read() as connection:
+        rows = connection.execute(text("SELECT campaign_id, spec FROM campaigns"))
+        return {row[0] for row in rows if orjson.loads(row[1]).get("on_unknown") == "redial"}
 
 
 def settle_canceled(store: Store, connection: Connection, known: KnownCampaign) -> None:

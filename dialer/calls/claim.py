@@ -55,6 +55,10 @@ NEXT_DUE = Dialects(
 )
 
 
+# Counts along contacts_waiting: what waits, not what was ever loaded.
+WAITING = Dialects("SELECT count(*) FROM contacts WHERE campaign_id = :campaign_id AND status = 'waiting'")
+
+
 class Call(NamedTuple):
     """A contact under our lease, whose next call is due."""
 
@@ -133,3 +137,9 @@ def next_due_at_us(store: Store, connection: Connection, campaign_id: int) -> in
     """Return when the next waiting contact of the campaign may be called; None if none waits."""
     rows = store.execute(connection, NEXT_DUE, campaign_id=campaign_id)
     return rows[0][0] if rows else None
+
+
+def waiting(store: Store, connection: Connection, campaign_id: int) -> int:
+    """Return how many contacts of the campaign wait for a call; costs what waits."""
+    count: int = store.execute(connection, WAITING, campaign_id=campaign_id)[0][0]
+    return count

@@ -77,6 +77,13 @@ class Books:
     repaired: int = 0
     examples: dict[str, list[Example]] = field(default_factory=dict)
 
+    def line(self) -> str:
+        """Return the books in one line."""
+        return (
+            f"{self.file}: {self.rows_read} rows read = {self.accepted} accepted"
+            f" + {self.rejected} rejected + {self.duplicate} duplicate"
+        )
+
     def count(self, sorted_rows: Sorted, examples: int = 3) -> None:
         """Add one batch."""
         contacts, rejects = sorted_rows.contacts, sorted_rows.rejects

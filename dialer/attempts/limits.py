@@ -1,0 +1,58 @@
+"""An account's limits inside this process: calls per second, and requests of any kind per minute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import anyio
+
+from dialer.attempts.pace import LocalPace, Window, take_together
+from dialer.base.clock import Clock
+
+
+class AccountPace:
+    """Paces submissions by both limits, and every other request (polls, look-ups) by the second.
+
+    `calls_per_second` may be the account's or, lower, the campaign's; None means no limit.
+    """
+
+    def __init__(self, calls_per_second: float | None, requests_per_minute: int | None, clock: Clock) -> None:
+        self._calls = LocalPace([Window(calls_per_second, 1.0)], clock) if calls_per_second else None
+        self._requests = (
+            LocalPace([Window(requests_per_minute, 60.0)], clock) if requests_per_minute else None
+        )
+        self._both = [pace for pace in (self._calls, self._requests) if pace is not None]
+        self._clock = clock
+        self._held_until = 0.0
+        per_second = [calls_per_second, requests_per_minute and requests_per_minute / 60]
+        self.limit = min((limit for limit in per_second if limit), default=None)
+        """Submissions per second that can be reached, None where nothing limits them."""
+
+    async def take(self) -> float:
+        """Wait until one submission may leave; return that moment, by the monotonic clock."""
+        if self._both:
+            return await take_together(*self._both)
+        wait_s = self._held_until - self._clock.monotonic()
+        await (self._clock.sleep(wait_s) if wait_s > 0 else anyio.lowlevel.checkpoint())
+        return self._clock.monotonic()
+
+    async def request(self) -> None:
+        """Wait until one request that is no submission may leave."""
+        if self._requests is not None:
+            await self._requests.take()
+
+    def remember(self, departures: Iterable[float]) -> None:
+        """Count departures of before this process began, by the monotonic clock."""
+        for pace in self._both:
+            pace.remember(departures)
+
+    def hold(self, seconds: float) -> None:
+        """Let nothing leave for so long: the provider asked for it."""
+        self._held_until = max(self._held_until, self._clock.monotonic() + seconds)
+        for pace in self._both:
+            pace.hold(seconds)
+
+    def slow(self, factor: float) -> None:
+        """Lower the pace; it climbs back by itself."""
+        for pace in self._both:
+            pace.slow(factor)

@@ -1,0 +1,159 @@
+"""`dialer run` and `dialer reconcile`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import anyio
+from cyclopts import Parameter
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from dialer.attempts import settle
+from dialer.base.clock import as_datetime
+from dialer.base.durations import parse_duration
+from dialer.base.errors import BadInput
+from dialer.base.settings import Account, Settings
+from dialer.calls.load import load
+from dialer.campaign.campaign import Campaign
+from dialer.cli.deployment import CampaignName, Config, campaign_name, campaign_of, open_store, settings_of
+from dialer.cli.show import err, loading_bar, out, print_json, print_table
+from dialer.providers.open import reach
+from dialer.run import Run, RunProgress, dialing_rights, reconcile_account
+from dialer.store.database import Store
+
+
+def run(
+    campaign: CampaignName,
+    /,
+    *,
+    for_: Annotated[str | None, Parameter(name="--for")] = None,
+    wait: bool = False,
+    json: bool = False,
+    config: Config = None,
+) -> int:
+    """Load what is new, call what may be called now, collect outcomes; stop when nothing is due.
+
+    Parameters
+    ----------
+    for_: Stop after this long, for example 30m; calls in the air are waited for.
+    wait: Stay until every contact is done.
+    json: Print the closing figures as one JSON document.
+    """
+    for_s = parse_duration(for_) if for_ is not None else None
+    settings = settings_of(config)
+    said = campaign_of(campaign, settings)
+    account = said.account(settings)
+    anyio.run(reach, account, said.call.agent)
+    with open_store(settings) as store, dialing_rights(store):
+        with loading_bar() as watch_list:
+            books = load(store, said, only_new=True, watch=watch_list)
+        for one in books:
+            if not one.skipped:
+                err().print(one.line(), markup=False)
+        progress = dial(store, said, account, for_s=for_s, wait=wait)
+    if json:
+        print_json(progress.as_json())
+    else:
+        out().print(progress.closing_line(), markup=False)
+    return progress.exit_code
+
+
+def dial(
+    store: Store, said: Campaign, account: Account, *, for_s: float | None = None, wait: bool = False
+) -> RunProgress:
+    """Dial a loaded campaign, with a bar where stderr is a terminal; the caller has the dialing rights."""
+    with _dialing_bar(said.name) as watch:
+        return anyio.run(Run(store, said, account, for_s=for_s, wait=wait, watch=watch).go)
+
+
+def reconcile(
+    campaign: Annotated[str | None, Parameter(help="A campaign; every campaign where left out.")] = None,
+    /,
+    *,
+    bind: Annotated[tuple[str, str] | None, Parameter(consume_multiple=False)] = None,
+    not_placed: str | None = None,
+    json: bool = False,
+    config: Config = None,
+) -> int:
+    """Settle unknown attempts: ask the provider about each, then show what only a person can decide.
+
+    Parameters
+    ----------
+    bind: ATTEMPT EXECUTION_ID: a person's word that the attempt is this call of the provider.
+    not_placed: ATTEMPT: a person's word that the attempt was never placed; its contact will be called again.
+    json: Print one JSON document instead of a table.
+    """
+    settings = settings_of(config)
+    name = campaign_name(campaign, settings) if campaign is not None else None
+    with open_store(settings) as store:
+        if bind is not None:
+            settle.bind_by_hand(store, *bind)
+        if not_placed is not None and not settle.free(store, [not_placed], "a person's word"):
+            raise BadInput(f"{not_placed} is not an unknown attempt; see: dialer reconcile")
+        if bind is None and not_placed is None:
+            _ask_providers(store, settings, name)
+        left = settle.unknown_attempts(store, name)
+    if json:
+        print_json([{**one._asdict(), "opened_at": as_datetime(one.opened_at_us)} for one in left])
+    elif left:
+        print_table(
+            f"{len(left)} unknown attempts: settle with --bind ATTEMPT EXECUTION_ID or --not-placed ATTEMPT",
+            ("attempt", "campaign", "list id", "list row", "left at (UTC)", "error", "state"),
+            (
+                (
+                    one.attempt_id,
+                    one.campaign,
+                    one.list_id,
+                    one.list_row,
+                    f"{as_datetime(one.opened_at_us):%Y-%m-%d %H:%M:%S}",
+                    one.error_code,
+                    one.reason if one.next_lookup_at_us is None else "being looked up",
+                )
+                for one in left
+            ),
+        )
+    else:
+        out().print("no unknown attempts")
+    return 4 if left else 0
+
+
+def _ask_providers(store: Store, settings: Settings, campaign: str | None) -> None:
+    for name in sorted({one.account for one in settle.unknown_attempts(store, campaign)}):
+        if name not in settings.accounts:
+            err().print(f"account '{name}' is not in dialer.toml any more; its attempts stay unknown")
+            continue
+        done = anyio.run(reconcile_account, store, settings.accounts[name])
+        err().print(
+            f"{name}: {done.looked_up} looked up, {done.bound} found, {done.freed} not placed,"
+            f" {done.held} held",
+            markup=False,
+        )
+
+
+@contextmanager
+def _dialing_bar(name: str) -> Iterator[Callable[[RunProgress], None] | None]:
+    """Show the run's progress; nothing moves where stderr is no terminal."""
+    console = err()
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(name, total=None, figures="")
+
+        def watch(progress: RunProgress) -> None:
+            counts = progress.counts
+            whole = counts.submitted + progress.waiting_left
+            pace = f"{progress.pace:.1f}/s" if progress.pace else "-"
+            limit = f" of {progress.pace_limit:g}" if progress.pace_limit else ""
+            bar.update(
+                task,
+                total=max(1, whole),
+                completed=counts.submitted,
+                figures=f"{counts.submitted} sent, {progress.open_calls} open, {progress.ended_calls} ended, "
+                f"{progress.unknown_left} unknown, {pace}{limit}",
+            )
+
+        yield watch

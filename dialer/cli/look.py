@@ -1,0 +1,102 @@
+"""`dialer status`, `export` and `audit`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from dialer.cli.deployment import Config, campaign_name, open_store, settings_of
+from dialer.cli.show import out, print_json, print_table
+from dialer.store.database import Store
+from dialer.tables.audit import audit as audit_store
+from dialer.tables.export import export as export_to
+from dialer.tables.progress import outcome_table, progress
+
+Which = Annotated[str | None, Parameter(help="A campaign; every campaign where left out.")]
+
+
+def status(
+    campaign: Which = None, /, *, json: bool = False, watch: bool = False, config: Config = None
+) -> int:
+    """Show progress, pace and outcomes.
+
+    Parameters
+    ----------
+    json: Print one JSON document instead of tables.
+    watch: Show it again every two seconds, until Ctrl-C.
+    """
+    settings = settings_of(config)
+    name = campaign_name(campaign, settings) if campaign is not None else None
+    with open_store(settings) as store:
+        while True:
+            _print_status(store, name, json=json)
+            if not watch:
+                return 0
+            time.sleep(2)
+
+
+def export(
+    what: Literal["contacts", "attempts", "outcomes", "rejects"],
+    /,
+    *,
+    to: Path,
+    campaign: str | None = None,
+    config: Config = None,
+) -> int:
+    """Write a table to a file: .csv, .parquet or .jsonl, by its ending.
+
+    Parameters
+    ----------
+    to: The file to write; it is complete or not there.
+    campaign: Only this campaign.
+    """
+    settings = settings_of(config)
+    name = campaign_name(campaign, settings) if campaign is not None else None
+    with open_store(settings) as store:
+        rows = export_to(store, what, to, name)
+    out().print(f"{rows} rows of {what} in {to}", markup=False)
+    return 0
+
+
+def audit(campaign: Which = None, /, *, json: bool = False, config: Config = None) -> int:
+    """Prove from the database that nobody was called twice, nobody lost, no limit exceeded.
+
+    Parameters
+    ----------
+    json: Print one JSON document instead of lines.
+    """
+    settings = settings_of(config)
+    name = campaign_name(campaign, settings) if campaign is not None else None
+    limits = {
+        account.name: (account.calls_per_second, account.requests_per_minute)
+        for account in settings.accounts.values()
+    }
+    with open_store(settings) as store:
+        report = audit_store(store, name, limits=limits)
+    if json:
+        print_json(report.as_json())
+    else:
+        for line in report.lines():
+            out().print(line, markup=False)
+    return report.exit_code
+
+
+def _print_status(store: Store, name: str | None, *, json: bool) -> None:
+    rows = progress(store, name)
+    if json:
+        print_json(
+            [
+                {**one._asdict(), "outcomes": [row._asdict() for row in outcome_table(store, one.campaign)]}
+                for one in rows
+            ]
+        )
+        return
+    if not rows:
+        out().print("no campaign was loaded yet; begin with: dialer load CAMPAIGN")
+    for one in rows:
+        for line in one.lines():
+            out().print(line, markup=False)
+        print_table("", ("status", "result", "contacts", "share"), outcome_table(store, one.campaign))

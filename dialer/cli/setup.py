@@ -1,0 +1,77 @@
+"""`dialer init`, `simulate`, `db upgrade` and `db check`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from dialer.base.errors import BadInput
+from dialer.campaign.examples import example_campaign, example_list, example_settings
+from dialer.campaign.schema import write_schema
+from dialer.cli.deployment import Config, settings_of
+from dialer.cli.show import out
+from dialer.simulator.config import SimulatorConfig
+from dialer.simulator.server import run_simulator
+from dialer.store import migrate
+from dialer.store.database import Store
+
+
+def init(folder: Annotated[Path, Parameter(help="Where to write.")] = Path(), /) -> int:
+    """Write a commented dialer.toml and an example campaign; nothing that is there is overwritten."""
+    files = {
+        "dialer.toml": example_settings(),
+        "campaigns/example/campaign.toml": example_campaign(),
+        "campaigns/example/contacts.csv": example_list(),
+    }
+    there = [name for name in files if (folder / name).exists()]
+    if there:
+        raise BadInput(f"{folder / there[0]} is there already; nothing was written")
+    for name, words in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(words, encoding="utf-8")
+        out().print(f"wrote {path}", markup=False)
+    write_schema(folder / "campaigns" / "campaign.schema.json")
+    out().print(
+        "next: put your token into UNLEASHX_TOKEN, your list beside campaign.toml, then: dialer check example"
+    )
+    return 0
+
+
+def simulate(
+    provider: Literal["unleashx"],
+    /,
+    *,
+    port: int = 8000,
+    host: str = "127.0.0.1",
+    faults: Annotated[SimulatorConfig | None, Parameter(name="*")] = None,
+) -> int:
+    """Serve the provider's API on this machine, with a ledger of placed calls.
+
+    The ledger is at /simulator/ledger, its figures at /simulator/summary.
+    """
+    run_simulator(replace(faults) if faults else None, provider=provider, host=host, port=port)
+    return 0
+
+
+def upgrade(*, config: Config = None) -> int:
+    """Bring the database to this version of dialer."""
+    store = Store(settings_of(config).database_url)
+    try:
+        out().print(f"the database is at version {migrate.upgrade(store)}")
+    finally:
+        store.close()
+    return 0
+
+
+def check_database(*, config: Config = None) -> int:
+    """Say whether the database is at this version of dialer."""
+    store = Store(settings_of(config).database_url)
+    try:
+        out().print(f"the database is at version {migrate.check(store)}, as it should be")
+    finally:
+        store.close()
+    return 0

@@ -1,0 +1,81 @@
+"""How results look: tables and bars on a terminal, plain lines and JSON for scripts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from dialer.calls.load import Books, Watch
+
+
+def out() -> Console:
+    """Return the console for results."""
+    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def err() -> Console:
+    """Return the console for everything else."""
+    return Console(file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document."""
+    sys.stdout.write(orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; numbers to the right."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    kept = [list(row) for row in rows]
+    for number, column in enumerate(columns):
+        right = bool(kept) and all(isinstance(row[number], int | float | None) for row in kept)
+        table.add_column(column, justify="right" if right else "left")
+    for row in kept:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    out().print(table)
+
+
+def print_books(all_books: Sequence[Books]) -> None:
+    """Print what became of each list's rows, with its notes and the reasons for rejects."""
+    console = out()
+    for books in all_books:
+        if books.skipped:
+            console.print(f"{books.file}: loaded before, unchanged", markup=False)
+            continue
+        console.print(books.line(), markup=False)
+        for note in books.notes:
+            console.print(f"  note: {note}", markup=False)
+        for reason, count in books.reasons.most_common():
+            console.print(f"  {reason}: {count}", markup=False)
+
+
+@contextmanager
+def loading_bar() -> Iterator[Watch | None]:
+    """Show how far reading a list is; nothing moves where stderr is no terminal."""
+    console = err()
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        tasks: dict[str, Any] = {}
+
+        def watch(books: Books, done: int, whole: int) -> None:
+            if books.file not in tasks:
+                tasks[books.file] = progress.add_task(f"reading {books.file}", total=whole)
+            progress.update(tasks[books.file], completed=done)
+
+        yield watch
+
+
+def _plain(value: object) -> object:
+    if hasattr(value, "_asdict"):
+        return value._asdict()
+    raise TypeError
