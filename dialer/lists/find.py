@@ -35,7 +35,7 @@ def _matches(pattern: str, folder: Path) -> list[Path]:
     literal = folder / pattern
     if pattern and literal.is_file():
         return [literal]
-    matches = [folder / name for name in glob(pattern, root_dir=folder, recursive=True)]
+    matches = [folder / name for name in glob(pattern, root_dir=folder, recursive=True)]  # noqa: PTH207 absolute ones too
     files = [path for path in matches if path.is_file()]
     if files:
         return files

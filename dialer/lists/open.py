@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from dialer.base.errors import BadInput
 from dialer.lists.shape import ListFile
+from dialer.lists.source import identify
+from dialer.lists.text import open_text
 
 
 def open_list(path: Path, sheets: Sequence[str] | None = None) -> ListFile:
-    """Return the open list: what was found in it, and its rows on demand."""
-    raise NotImplementedError(path, sheets)
+    """Return the open list: what was found in it, and its rows on demand.
+
+    The whole file is read once, for its digest and to be sure of its encoding. `sheets` names the
+    sheets of an Excel workbook, in the order to read them; left out, every visible one is read.
+
+    Raises:
+        BadInput: the file cannot be read as a list; the message says why and how to mend it.
+    """
+    source = identify(path)
+    if sheets is not None and source.format != "xlsx":
+        raise BadInput(f"{path}: has no sheets, only an Excel workbook has; leave the sheets out")
+    return open_text(source)

@@ -1,0 +1,159 @@
+"""The file as it lies on disk: what kind it is by its first bytes, its digest, its bytes in blocks.
+
+The first bytes decide what a file is; its name only says what was meant.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+from zipfile import BadZipFile, ZipFile
+
+import pyarrow as pa
+
+from dialer.base.errors import BadInput
+
+MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PAR1": "parquet",
+    b"PK\x03\x04": "zip",
+    b"PK\x05\x06": "zip",
+}
+FOREIGN = {
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an Excel file of the old kind (.xls)",
+    b"%PDF-": "a PDF document",
+    b"BZh": "compressed with bzip2",
+    b"\xfd7zXZ\x00": "compressed with xz",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"Rar!": "a RAR archive",
+    b"SQLite format 3\x00": "an SQLite database",
+    b"ARROW1\x00\x00": "an Arrow file",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+}
+READABLE = "CSV, TSV or other text (plain, .gz or .zst), Parquet or Excel (.xlsx)"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file of known kind: `csv`, `parquet` or `xlsx`, with the digest of its bytes on disk."""
+
+    path: Path
+    format: str
+    compression: str | None
+    bytes: int
+    changed_ns: int
+
+
+def identify(path: Path) -> Source:
+    """Return what the file is, by its first bytes.
+
+    Raises:
+        BadInput: there is no such file, it cannot be read, it is empty, or it is nothing we read.
+    """
+    with readable(path):
+        if path.is_dir():
+            raise BadInput(f"{path}: is a folder, expected a file; name the files in it, such as '*.csv'")
+        state = path.stat()
+        with path.open("rb") as file:
+            head = file.read(16)
+    if not head:
+        raise BadInput(f"{path}: is empty (0 bytes), expected a header and rows")
+    kind = _kind(path, head)
+    _refuse_false_name(path, kind)
+    compression = kind if kind in ("gzip", "zstd") else None
+    return Source(
+        path=path,
+        format="csv" if compression or kind == "text" else kind,
+        compression=compression,
+        bytes=state.st_size,
+        changed_ns=state.st_mtime_ns,
+    )
+
+
+def _kind(path: Path, head: bytes) -> str:
+    for magic, name in FOREIGN.items():
+        if head.startswith(magic):
+            raise BadInput(f"{path}: is {name}, which is not read here; save it as {READABLE}")
+    kind = next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), "text")
+    if kind != "zip":
+        return kind
+    try:
+        with ZipFile(path) as archive:
+            if any(name.startswith("xl/workbook.") for name in archive.namelist()):
+                return "xlsx"
+    except (BadZipFile, OSError) as error:
+        raise BadInput(f"{path}: is a damaged Excel or zip file ({error}); make or copy it anew") from error
+    raise BadInput(f"{path}: is a zip archive and no Excel workbook; unpack it first")
+
+
+def _refuse_false_name(path: Path, kind: str) -> None:
+    claimed = {".parquet": "parquet", ".pq": "parquet", ".xlsx": "xlsx", ".xlsm": "xlsx"}.get(
+        path.suffix.lower()
+    )
+    if claimed and kind != claimed:
+        spoken = {"parquet": "a Parquet file", "xlsx": "an Excel workbook"}
+        really = spoken.get(kind, "compressed" if kind in ("gzip", "zstd") else "text or damaged")
+        raise BadInput(
+            f"{path}: is named {path.suffix} but is not {spoken[claimed]} (it is {really});"
+            " save it anew, or rename it if it is text"
+        )
+
+
+def digest(source: Source) -> str:
+    """Return the SHA-256 of the file's bytes in hexadecimal."""
+    with readable(source.path), source.path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def blocks(source: Source, size: int) -> Iterator[tuple[bytes, int]]:
+    """Yield the unpacked bytes in blocks of `size`, each with how much of the file is behind it.
+
+    Raises:
+        BadInput: the file changed since it was identified, or cannot be unpacked to its end.
+    """
+    with readable(source.path), source.path.open("rb") as file:
+        refuse_change(source)
+        unpacked = _unpacked(source, file)
+        while block := unpacked.read(size):
+            yield block, source.bytes if len(block) < size else min(file.tell(), source.bytes)
+        refuse_change(source)
+
+
+def _unpacked(source: Source, file: IO[bytes]) -> IO[bytes]:
+    if source.compression == "gzip":
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=file, mode="rb"))
+    if source.compression == "zstd":
+        return cast("IO[bytes]", pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd"))
+    return file
+
+
+def refuse_change(source: Source) -> None:
+    """Raise BadInput when the file is not the one that was identified any more."""
+    state = source.path.stat()
+    if (state.st_size, state.st_mtime_ns) != (source.bytes, source.changed_ns):
+        raise BadInput(f"{source.path}: changed while it was read; start again when nobody writes to it")
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[Any]:
+    """Turn what the system or an unpacker says of the file into a sentence.
+
+    Raises:
+        BadInput: instead of OSError, EOFError and zlib.error.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise BadInput(f"{path}: there is no such file") from error
+    except PermissionError as error:
+        raise BadInput(f"{path}: may not be read by this user; change its permissions") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadInput(f"{path}: cannot be read to its end ({error}); copy or make it anew") from error

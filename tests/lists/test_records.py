@@ -1,0 +1,194 @@
+"""Every record of a text file comes out once, as Python's csv module reads it, with its line."""
+
+import csv
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dialer.base.errors import BadInput
+from dialer.lists import Batch, open_list
+from dialer.lists import records as records_room
+from dialer.lists.exact import scan
+from dialer.lists.records import RecordReader
+
+CELLS = st.text(st.sampled_from("ab1+ ,;\"\n\r'é\u0928\U0001f600"), max_size=6)
+LINE_ENDS = st.sampled_from(["\n", "\r\n", "\r"])
+DELIMITERS = st.sampled_from([",", ";", "\t", "|"])
+
+
+def read_all(data: bytes, width: int, delimiter: str | None, block: int) -> list[Batch]:
+    """Return the records of `data` read in blocks of so many bytes."""
+    reader = RecordReader(tuple(f"column {at}" for at in range(width)), delimiter, next_line=1)
+    pieces, rest = [], b""
+    for start in range(0, len(data), block):
+        found, rest = reader.read(rest + data[start : start + block], final=False)
+        pieces += found
+    found, rest = reader.read(rest, final=True)
+    assert rest == b""
+    return [*pieces, *found]
+
+
+def together(pieces) -> list[tuple[int, int, tuple | str]]:
+    """Return (number, line, fields or original text) of every record in order."""
+    found = []
+    for piece in pieces:
+        assert piece.rows.height == len(piece.list_row) == len(piece.list_line)
+        assert all(dtype == pl.String for dtype in piece.rows.dtypes)
+        found += zip(piece.list_row, piece.list_line, piece.rows.rows(), strict=True)
+        found += piece.broken.select("list_row", "list_line", "row").rows()
+    return sorted(found)
+
+
+def expected(text: str, width: int, delimiter: str) -> list[tuple[int, int, tuple | str]]:
+    """Return the same by Python's csv module; text must be well formed."""
+    lines = io.StringIO(text, newline="").read()
+    fed, offset = [], 0
+    while offset < len(lines):
+        ends = [at for at in (lines.find("\n", offset), lines.find("\r", offset)) if at >= 0]
+        end = min(ends, default=len(lines) - 1) + 1
+        end += lines[end - 1 : end + 1] == "\r\n"
+        fed.append(lines[offset:end])
+        offset = end
+    reader = csv.reader(iter(fed), delimiter=delimiter)
+    found, number, line = [], 0, 0
+    for fields in reader:
+        start, line = line, reader.line_num
+        raw = "".join(fed[start:line])
+        stripped = raw[: -2 if raw.endswith("\r\n") else -1] if raw.endswith(("\n", "\r")) else raw
+        if stripped == "":
+            continue
+        number += 1
+        row = tuple(field or None for field in fields) if len(fields) == width else stripped
+        found.append((number, start + 1, row))
+    return found
+
+
+@st.composite
+def tables(draw):
+    """Return text that a csv writer may have made, ragged here and there, and its shape."""
+    width, delimiter, end = draw(st.integers(1, 4)), draw(DELIMITERS), draw(LINE_ENDS)
+    rows = draw(
+        st.lists(st.lists(CELLS, min_size=1, max_size=5) | st.lists(CELLS, min_size=width, max_size=width))
+    )
+    out = []
+    for row in rows:
+        cells = []
+        for cell in row:
+            must = any(character in cell for character in f'{delimiter}"\n\r')
+            quoted = must or draw(st.booleans())
+            cells.append('"' + cell.replace('"', '""') + '"' if quoted else cell)
+        out.append(delimiter.join(cells) + (end if draw(st.integers(0, 9)) else end * 2))
+    text = "".join(out)
+    if draw(st.booleans()):
+        text = text.removesuffix(end)
+    return text, width, delimiter
+
+
+@settings(deadline=None)  # other work on the machine must not fail it
+@given(tables(), st.integers(1, 40), st.sampled_from([1, 8, 64 << 10]))
+def test_records_equal_those_of_the_csv_module(table, block, exact_bytes):
+    text, width, delimiter = table
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records_room, "EXACT_BYTES", exact_bytes)
+        found = together(read_all(text.encode(), width, delimiter, block))
+    assert found == expected(text, width, delimiter)
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from('ab,"\n\r \t'), max_size=60), st.integers(1, 4), st.integers(1, 40))
+def test_wild_quotes_lose_nothing_and_give_the_same_for_any_block_size(text, width, block):
+    """Goal: nothing is lost or read twice. Method: records in order, cut out of the text, are the text."""
+    data = text.encode()
+    found = together(read_all(data, width, ",", block))
+    assert found == together(read_all(data, width, ",", len(data) + 1))
+    assert [number for number, _, _ in found] == list(range(1, len(found) + 1))
+    scanned = [record for record in scan(data, b",", final=True) if not record.blank]
+    assert len(scanned) == len(found)
+    for record, (_, line, row) in zip(scanned, found, strict=True):
+        assert line == 1 + sum(
+            data[: record.start].count(end) * sign for end, sign in ((b"\n", 1), (b"\r", 1), (b"\r\n", -1))
+        )
+        if isinstance(row, str):
+            assert row.encode() == data[record.start : record.end]
+        else:
+            assert row == tuple(field.decode() or None for field in record.fields)
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from('a1,"\n\r'), max_size=60))
+def test_scanned_records_and_their_line_ends_are_the_whole_text(text):
+    data = text.encode()
+    after = 0
+    for record in scan(data, b",", final=True):
+        assert record.start == after
+        assert data[record.end : record.after] in (b"\n", b"\r\n", b"\r", b"")
+        after = record.after
+    assert after == len(data)
+
+
+def test_a_quote_that_is_never_closed_breaks_its_own_line_only(tmp_path: Path):
+    path = tmp_path / "list.csv"
+    path.write_text('name,phone\nA,1\n"B,2\nC,3\n"D",4\nE,"5"\n')
+    (batch,) = open_list(path).batches()
+    assert batch.rows.rows() == [("A", "1"), ("C", "3"), ("D", "4"), ("E", "5")]
+    assert batch.list_line.to_list() == [2, 4, 5, 6]
+    assert batch.broken.select("list_row", "list_line", "reason", "row").rows() == [(2, 3, "ragged", '"B,2')]
+    assert "not closed" in batch.broken["detail"][0]
+
+
+def test_an_open_quote_at_the_end_breaks_the_last_line(tmp_path: Path):
+    path = tmp_path / "list.csv"
+    path.write_text('name,phone\nA,1\nB,"2')
+    (batch,) = open_list(path).batches()
+    assert batch.rows.rows() == [("A", "1")]
+    assert batch.broken.rows() == [(2, 3, "ragged", "the quote of field 2 is not closed", 'B,"2')]
+
+
+def test_a_quote_closed_more_than_a_mebibyte_later_is_taken_as_open(tmp_path: Path):
+    path = tmp_path / "list.csv"
+    path.write_text('name,phone\n"A,1\n' + "B,2\n" * 600_000 + 'C,"3"\n')
+    found = list(open_list(path).batches())
+    assert sum(batch.rows.height for batch in found) == 600_001
+    assert [row for batch in found for row in batch.broken["row"]] == ['"A,1']
+    assert found[-1].list_line[-1] == 600_003
+
+
+def test_the_result_does_not_depend_on_where_blocks_end(tmp_path: Path):
+    """Goal: quotes near the limit of a field. Method: a field just under and just over a mebibyte."""
+    for size in ((1 << 20) - 2, (1 << 20) - 1, 1 << 20, (1 << 20) + 1):
+        data = b'"' + b"x\n" * (size // 2) + b"y" * (size % 2) + b'",1\nb,2\n'
+        whole = together(read_all(data, 2, ",", len(data)))
+        assert whole == together(read_all(data, 2, ",", 700_000))
+        assert whole[-1][2] == ("b", "2")
+
+
+def test_ragged_rows_are_kept_as_they_were(tmp_path: Path):
+    path = tmp_path / "list.csv"
+    path.write_bytes(b"a,b,c\r\n1,2,3\r\n1,2\r\n\r\n1,2,3,4\r\n4,5,6\r\n")
+    (batch,) = open_list(path).batches()
+    assert batch.rows.rows() == [("1", "2", "3"), ("4", "5", "6")]
+    assert batch.list_row.to_list() == [1, 4]
+    assert batch.list_line.to_list() == [2, 6]
+    assert batch.broken.rows() == [
+        (2, 3, "ragged", "2 fields where the header has 3", "1,2"),
+        (3, 5, "ragged", "4 fields where the header has 3", "1,2,3,4"),
+    ]
+
+
+def test_fields_that_even_out_over_rows_are_still_ragged():
+    found = together(read_all(b"1,2\n1\n1,2,3\n", 2, ",", 100))
+    assert [row for _, _, row in found] == [("1", "2"), "1", "1,2,3"]
+
+
+def test_a_line_longer_than_any_row_is_refused(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(records_room, "RECORD_BYTES_MAX", 1000)
+    path = tmp_path / "list.csv"
+    path.write_bytes(b"a,b\n" + b"x" * 5000)
+    opened = open_list(path)
+    object.__setattr__(opened, "block_bytes", 500)
+    with pytest.raises(BadInput, match=r"list\.csv: line 2: is longer"):
+        list(opened.batches())
