@@ -16,7 +16,8 @@ import structlog
 
 from dialer.attempts import ledger, workers
 from dialer.attempts.breaker import Breaker
-from dialer.attempts.lane import Dialing, Lane, LaneCounts
+from dialer.attempts.dialing import Dialing, LaneCounts
+from dialer.attempts.lane import Lane
 from dialer.attempts.ledger import Desk
 from dialer.attempts.limits import AccountPace
 from dialer.attempts.reconcile import Reconciled, Reconciler

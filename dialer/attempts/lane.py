@@ -11,30 +11,27 @@ if the process is killed just then.
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import cycle
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import anyio
 import anyio.to_thread
-import orjson
 import structlog
 
 from dialer.attempts import ledger
+from dialer.attempts.ahead import Ahead
 from dialer.attempts.answers import answer_for, retry_wait, withdrawal
-from dialer.attempts.breaker import Breaker
+from dialer.attempts.dialing import Dialing, LaneCounts
 from dialer.attempts.ledger import Answer, Desk, Exchanged, Opening, Wanted
+from dialer.attempts.ledger_clock import LedgerClock
 from dialer.attempts.pace import Pace
 from dialer.base.clock import Clock
 from dialer.base.errors import AccountStopped, MaybeDialled, NotDialled, NotReady, SubmitError
-from dialer.base.ids import new_attempt_id
 from dialer.calls.claim import START, Call, Cursor, Returned
-from dialer.providers.provider import Accepted, Provider, Submission
+from dialer.providers.provider import Accepted, Provider
 
 log = structlog.get_logger()
 
@@ -48,36 +45,8 @@ NUMBER_BUSY_S = 60.0
 """When to ask again for a number that another campaign has an open attempt for."""
 HELD_LONG_S = 1.0
 """Attempts that would wait longer than this for a held account are withdrawn."""
-SKEW_IGNORED_US = 20_000
-"""The worker's clock follows the database's when they differ by more than this."""
 LEASE_MARGIN_S = 3.0
 """A request never leaves in the last seconds of the worker's lease."""
-
-
-@dataclass
-class Dialing:
-    """A campaign in the lane: what its calls carry, where its claims stand, what it waits for."""
-
-    campaign_id: int
-    name: str
-    agent: str
-    metadata: Mapping[str, Any]
-    breaker: Breaker
-    from_numbers: Sequence[str] = ()
-    state: str = "running"
-    cursor: Cursor = START
-    calls: deque[Call] = field(default_factory=deque)
-    dry_until: float = 0.0
-    stopped: str | None = None
-
-    def halt(self, reason: str | None) -> None:
-        """Let nothing more leave for the campaign; the first reason stays."""
-        self.stopped = self.stopped or reason
-
-    @property
-    def dials(self) -> bool:
-        """Calls of the campaign may leave."""
-        return self.state == "running" and self.stopped is None
 
 
 class _Opened(NamedTuple):
@@ -86,19 +55,6 @@ class _Opened(NamedTuple):
     opening: Opening
     call: Call
     dialing: Dialing
-
-
-@dataclass
-class LaneCounts:
-    """What the lane has done so far, for progress and the closing line."""
-
-    submitted: int = 0
-    accepted: int = 0
-    refused: int = 0
-    not_dialled: int = 0
-    unknown: int = 0
-    first_sent_at: float | None = None
-    last_sent_at: float | None = None
 
 
 class Lane:
@@ -133,27 +89,22 @@ class Lane:
         self._pace = pace
         self._clock = clock
         self._in_flight_max = requests_in_flight_max
-        self._pace_limit = pace_limit
         self._drain_s = drain_s
         self._lease_until = lease_until
         self._database = database
         self._retry_wait_s = retry_wait(random)
-        self._from_numbers = {one.campaign_id: cycle(one.from_numbers or [None]) for one in dialings}
         self._opened: deque[_Opened] = deque()
         self._answers: list[Answer] = []
         self._returned: list[Returned] = []
         self._in_flight = 0
-        self._ahead = 4.0
-        self._starved = False
-        self._departures_since = (clock.monotonic(), 0)
-        self._rate = 0.0
+        self._ahead = Ahead(clock, pace_limit, requests_in_flight_max)
         self._throttles = 0
         self._held_until = 0.0
         self._stopping = False
         self._finished = False
         self._dispatching = anyio.CancelScope()
         self._drain = anyio.CancelScope()
-        self._skew_us = 0
+        self._time = LedgerClock(clock)
         self._full_until = 0.0
         self._books = anyio.Event()
         self._turn = anyio.Event()
@@ -204,7 +155,7 @@ class Lane:
     async def _dispatch(self, senders: anyio.abc.TaskGroup) -> None:
         while not self._stopping:
             if not self._opened:
-                self._starved = True
+                self._ahead.starve()
                 await self._await_turn()
                 continue
             if self._in_flight >= self._in_flight_max:
@@ -229,13 +180,13 @@ class Lane:
     async def _send(self, opened: _Opened) -> None:
         opening, call, dialing = opened
         now = self._clock.monotonic()
-        sent_at_us = self._now_us()
+        sent_at_us = self._time.now_us()
         self.counts.submitted += 1
         self.counts.first_sent_at = self.counts.first_sent_at or now
         self.counts.last_sent_at = now
         result: Accepted | SubmitError
         try:
-            result = await self._provider.submit(_submission(opening, call, dialing))
+            result = await self._provider.submit(dialing.submission(opening, call))
         except SubmitError as error:
             result = error
         except anyio.get_cancelled_exc_class():
@@ -257,7 +208,7 @@ class Lane:
             call,
             result,
             sent_at_us=sent_at_us,
-            answered_at_us=max(self._now_us(), sent_at_us),
+            answered_at_us=max(self._time.now_us(), sent_at_us),
             retry_wait_s=self._retry_wait_s,
         )
         self._answers.append(answer)
@@ -349,7 +300,7 @@ class Lane:
             # Answers are said again. Openings may have been committed: whichever were, never left.
             self._answers = answers + self._answers
             self._returned = returned + self._returned
-            now_us = self._now_us()
+            now_us = self._time.now_us()
             for one in openings:
                 self._answers.append(withdrawal(one.opening.attempt_id, one.call, now_us))
                 self._returned.append(Returned(one.call.contact_id))
@@ -364,7 +315,7 @@ class Lane:
         wanted: Sequence[tuple[Wanted, Dialing]],
         before: float,
     ) -> None:
-        self._set_clock(exchanged.now_us, before)
+        self._time.follow(exchanged.now_us, before)
         if not exchanged.alive and not self._finished:
             self.alive = False
             self.stop()
@@ -403,7 +354,7 @@ class Lane:
         kept: deque[_Opened] = deque()
         for one in self._opened:
             if self._stopping or held or not one.dialing.dials:
-                self._answers.append(withdrawal(one.opening.attempt_id, one.call, self._now_us()))
+                self._answers.append(withdrawal(one.opening.attempt_id, one.call, self._time.now_us()))
             else:
                 kept.append(one)
         self._opened = kept
@@ -419,71 +370,29 @@ class Lane:
         if self._stopping or now < self._full_until or self._held_until - now > HELD_LONG_S:
             return []
         chosen: list[_Opened] = []
-        room = self._target() - len(self._opened)
+        room = self._ahead.openings(self.counts.submitted) - len(self._opened)
         with_calls = deque(one for one in self.dialings if one.calls and one.dials)
         while with_calls and len(chosen) < room:
             dialing = with_calls[0]
-            chosen.append(self._opening(dialing, dialing.calls.popleft()))
+            call = dialing.calls.popleft()
+            chosen.append(_Opened(dialing.opening(call, self._time.now_us()), call, dialing))
             with_calls.rotate(-1)
             if not dialing.calls:
                 with_calls.remove(dialing)
         return chosen
 
-    def _opening(self, dialing: Dialing, call: Call) -> _Opened:
-        opening = Opening(
-            new_attempt_id(self._now_us()),
-            call.campaign_id,
-            call.contact_id,
-            call.call_number,
-            call.attempt_number,
-            dialing.agent,
-            next(self._from_numbers[dialing.campaign_id]),
-        )
-        return _Opened(opening, call, dialing)
-
     def _choose_claims(self) -> list[tuple[Wanted, Dialing]]:
         if self._stopping:
             return []
         now = self._clock.monotonic()
-        block = min(500, max(16, math.ceil(2 * self._expected_rate())))
+        block = self._ahead.claims()
         return [
             (Wanted(one.campaign_id, block - len(one.calls), one.cursor), one)
             for one in self.dialings
             if one.dials and len(one.calls) <= block // 2 and now >= one.dry_until
         ]
 
-    def _target(self) -> int:
-        """Return how many attempts to keep open: what leaves in 50 ms, more while that starves."""
-        rate = self._measured_rate()
-        enough = max(2.0, 0.05 * rate)
-        most = self._in_flight_max if self._pace_limit is None else max(8.0, 0.1 * self._pace_limit)
-        self._ahead = self._ahead * 1.5 if self._starved else self._ahead * 0.97
-        self._ahead = min(max(self._ahead, enough), most)
-        self._starved = False
-        return math.ceil(self._ahead)
-
-    def _measured_rate(self) -> float:
-        now = self._clock.monotonic()
-        since, submitted = self._departures_since
-        if now - since >= 0.25:
-            self._rate = (self.counts.submitted - submitted) / (now - since)
-            self._departures_since = (now, self.counts.submitted)
-        return self._rate
-
-    def _expected_rate(self) -> float:
-        return max(self._rate, min(self._pace_limit or 32.0, 250.0))
-
-    # -- time and turns -----------------------------------------------------------------------------
-
-    def _now_us(self) -> int:
-        return self._clock.now_us() + self._skew_us
-
-    def _set_clock(self, database_now_us: int, before: float) -> None:
-        """Follow the database's clock; small differences are only the transaction's own length."""
-        half_us = round((self._clock.monotonic() - before) * 5e5)
-        skew_us = database_now_us + half_us - self._clock.now_us()
-        if abs(skew_us - self._skew_us) > SKEW_IGNORED_US + half_us:
-            self._skew_us = skew_us
+    # -- turns --------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
         self._turn.set()
@@ -497,10 +406,3 @@ class Lane:
         self._books = anyio.Event()
         with anyio.move_on_after(RECHECK_S):
             await self._books.wait()
-
-
-def _submission(opening: Opening, call: Call, dialing: Dialing) -> Submission:
-    own = orjson.loads(call.metadata) if call.metadata else {}
-    return Submission(
-        opening.attempt_id, call.phone, opening.agent, opening.from_number, {**dialing.metadata, **own}
-    )

@@ -86,7 +86,8 @@ OPEN_OF_CAMPAIGN = Dialects(
 RECENT = Dialects(
     """
     SELECT coalesce(sent_at_us, CASE WHEN error_code = 'worker_died' THEN :now_us ELSE opened_at_us END)
-    FROM ledger WHERE attempt_id >= :first AND account = :account AND coalesce(error_code, '') <> 'withdrawn'"""
+    FROM ledger
+    WHERE attempt_id >= :first AND account = :account AND coalesce(error_code, '') <> 'withdrawn'"""
 )
 
 ENSURE_ACCOUNT = Dialects("INSERT INTO accounts (account) VALUES (:account) ON CONFLICT DO NOTHING")

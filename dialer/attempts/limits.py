@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 
 import anyio
 
@@ -28,6 +29,11 @@ class AccountPace:
         self.limit = min((limit for limit in per_second if limit), default=None)
         """Submissions per second that can be reached, None where nothing limits them."""
 
+    @property
+    def rate(self) -> float:
+        """Submissions per second now, infinite where nothing limits them."""
+        return min((pace.rate for pace in self._both), default=inf)
+
     async def take(self) -> float:
         """Wait until one submission may leave; return that moment, by the monotonic clock."""
         if self._both:
@@ -52,7 +58,7 @@ class AccountPace:
         for pace in self._both:
             pace.hold(seconds)
 
-    def slow(self, factor: float) -> None:
+    def slow(self, factor: float = 0.5) -> None:
         """Lower the pace; it climbs back by itself."""
         for pace in self._both:
             pace.slow(factor)

@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from dialer.attempts import ledger
 from dialer.attempts.breaker import Breaker
-from dialer.attempts.lane import Dialing, Lane
+from dialer.attempts.dialing import Dialing
+from dialer.attempts.lane import Lane
 from dialer.base.clock import SystemClock
 from dialer.base.errors import AccountStopped, MaybeDialled, NotDialled, NotReady, Refused
 from dialer.calls.campaigns import pause

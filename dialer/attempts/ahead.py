@@ -1,0 +1,56 @@
+"""How far ahead of their departure attempts are opened and contacts claimed.
+
+An attempt that is open and has not left becomes `unknown` if the process is killed just then, so only what
+leaves within 50 ms is open; a lane that starves for openings gets more for a while.
+"""
+
+from __future__ import annotations
+
+import math
+
+from dialer.base.clock import Clock
+
+OPEN_AHEAD_S = 0.05
+CLAIM_AHEAD_S = 2.0
+CLAIM_MIN, CLAIM_MAX = 16, 500
+MEASURE_S = 0.25
+
+
+class Ahead:
+    """Follows the lane's pace; `pace_limit` (calls per second) is None where nothing limits it."""
+
+    def __init__(self, clock: Clock, pace_limit: float | None, in_flight_max: int) -> None:
+        self._clock = clock
+        self._pace_limit = pace_limit
+        self._in_flight_max = in_flight_max
+        self._open = 4.0
+        self._starved = False
+        self._rate = 0.0
+        self._measured = (clock.monotonic(), 0)
+
+    def starve(self) -> None:
+        """Say that a departure was possible and nothing was open."""
+        self._starved = True
+
+    def openings(self, submitted: int) -> int:
+        """Return how many attempts to keep open, after so many submissions."""
+        self._measure(submitted)
+        enough = max(2.0, OPEN_AHEAD_S * self._rate)
+        limited = self._pace_limit is not None
+        most = max(8.0, 2 * OPEN_AHEAD_S * (self._pace_limit or 0.0)) if limited else self._in_flight_max
+        self._open = self._open * 1.5 if self._starved else self._open * 0.97
+        self._open = min(max(self._open, enough), most)
+        self._starved = False
+        return math.ceil(self._open)
+
+    def claims(self) -> int:
+        """Return how many contacts to keep leased."""
+        rate = max(self._rate, min(self._pace_limit or 32.0, 250.0))
+        return min(CLAIM_MAX, max(CLAIM_MIN, math.ceil(CLAIM_AHEAD_S * rate)))
+
+    def _measure(self, submitted: int) -> None:
+        now = self._clock.monotonic()
+        since, before = self._measured
+        if now - since >= MEASURE_S:
+            self._rate = (submitted - before) / (now - since)
+            self._measured = (now, submitted)
