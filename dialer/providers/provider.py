@@ -60,6 +60,7 @@ class Execution:
     `provider_ref` is the provider's key of the record and is unique per account; `attempt_id` and
     `execution_id` are None where the provider does not give them back. `outcome` is None while the
     call is not over or its status is not understood; `status` keeps the provider's own text.
+    `zone_assumed` says that `created_at_us` was read from a date that names no time zone.
     """
 
     provider_ref: str
@@ -77,22 +78,29 @@ class Execution:
     currency: str | None = None
     recording_url: str | None = None
     transcript: str | None = None
+    zone_assumed: bool = False
 
 
 class Provider(Protocol):
     """One account at one provider.
 
     `absence_is_proof`: the provider documents its list well enough that a call which is not in it
-    `listing_delay_s` after the submission was surely not placed.
+    `listing_delay_s` after the submission was surely not placed. `default_base_url` is the documented
+    address of its API.
     """
 
     name: ClassVar[str]
     absence_is_proof: ClassVar[bool]
+    default_base_url: ClassVar[str]
 
     def __init__(
         self, account: Account, client: httpx.AsyncClient, clock: Clock, pace_request: PaceRequest
     ) -> None:
         """Check the account's keys; no request is made. Raises BadInput."""
+        ...
+
+    def check_agent(self, agent: str) -> None:
+        """Make sure that the provider can know an agent by this name. Raises BadInput."""
         ...
 
     async def submit(self, submission: Submission) -> Accepted:
