@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dialer.base.errors import BadInput
+from dialer.lists.excel import open_excel
+from dialer.lists.parquet import open_parquet
 from dialer.lists.shape import ListFile
 from dialer.lists.source import identify
 from dialer.lists.text import open_text
@@ -23,4 +25,6 @@ def open_list(path: Path, sheets: Sequence[str] | None = None) -> ListFile:
     source = identify(path)
     if sheets is not None and source.format != "xlsx":
         raise BadInput(f"{path}: has no sheets, only an Excel workbook has; leave the sheets out")
-    return open_text(source)
+    if source.format == "parquet":
+        return open_parquet(source)
+    return open_excel(source, sheets) if source.format == "xlsx" else open_text(source)

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import IO, Any, cast
 from zipfile import BadZipFile, ZipFile
 
-import pyarrow as pa
-
 from dialer.base.errors import BadInput
 
 MAGIC = {
@@ -131,6 +129,8 @@ def _unpacked(source: Source, file: IO[bytes]) -> IO[bytes]:
     if source.compression == "gzip":
         return cast("IO[bytes]", gzip.GzipFile(fileobj=file, mode="rb"))
     if source.compression == "zstd":
+        import pyarrow as pa  # 0.1 s that only such a file costs
+
         return cast("IO[bytes]", pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd"))
     return file
 

@@ -1,0 +1,215 @@
+"""Excel workbooks -> batches of rows; every visible sheet with rows is part of the list.
+
+A sheet's first filled row is its header. Sheets with the same names are one table; a column that a
+sheet does not have is null in its rows, so that no row of any sheet is lost. Numbers stay numbers,
+dates become ISO text. A sheet holds a million rows at most, so the workbook is read whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from dialer.base.errors import BadInput
+from dialer.lists.columns import looks_like_data, mend_names
+from dialer.lists.shape import BATCH_ROWS, Batch, ListInfo, no_broken
+from dialer.lists.source import Source, digest, readable, refuse_change
+
+EXACT_FLOAT_MAX = 2**53
+"""Below this a float that is whole is written as the whole number that it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExcelList:
+    """An open workbook: all rows of its sheets, and their numbers."""
+
+    source: Source
+    info: ListInfo
+    rows: pl.DataFrame
+    list_row: pl.Series
+
+    def batches(self, rows: int = BATCH_ROWS) -> Iterator[Batch]:
+        """Yield the rows of the sheets in order, at most `rows` at a time.
+
+        `list_row` counts a sheet's rows below its header, empty ones too, so that it leads to the
+        row that Excel shows; empty rows themselves are left out.
+        """
+        for start in range(0, self.rows.height, rows):
+            part = self.rows.slice(start, rows)
+            yield Batch(
+                rows=part,
+                list_row=self.list_row.slice(start, rows),
+                list_line=pl.Series([None], dtype=pl.Int64).new_from_index(0, part.height),
+                broken=no_broken(),
+                bytes_read=self.source.bytes * (start + part.height) // self.rows.height,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    name: str
+    rows: pl.DataFrame
+    numbers: pl.Series
+    height: int
+    notes: tuple[str, ...]
+
+
+def open_excel(source: Source, wanted: Sequence[str] | None = None) -> ExcelList:
+    """Return the open workbook with the wanted sheets, or all visible ones, read.
+
+    Raises:
+        BadInput: it cannot be read, a wanted sheet is not there, or no sheet holds a header.
+    """
+    with readable(source.path):
+        content = source.path.read_bytes()
+    import fastexcel  # 0.1 s that only a workbook costs
+
+    try:
+        reader = fastexcel.read_excel(content)
+        sheets, notes = _read_sheets(source, reader, wanted)
+    except fastexcel.FastExcelError as error:
+        said = str(error).splitlines()[0]
+        raise BadInput(f"{source.path}: cannot be read as Excel ({said}); save it anew as .xlsx") from error
+    if not sheets:
+        raise BadInput(f"{source.path}: no sheet holds anything, expected a header and rows")
+    rows, numbers = _together(sheets)
+    if len(sheets) > 1:
+        notes.append(
+            "sheets read: " + ", ".join(f"'{sheet.name}' ({sheet.rows.height} rows)" for sheet in sheets)
+        )
+    notes += [note for sheet in sheets for note in sheet.notes]
+    notes += _different_columns(sheets)
+    if not rows.height:
+        notes.append("there is a header and no row")
+    info = ListInfo(
+        path=source.path,
+        format="xlsx",
+        encoding=None,
+        delimiter=None,
+        compression=None,
+        columns=tuple(rows.columns),
+        notes=tuple(notes),
+        sha256=digest(source),
+        bytes=source.bytes,
+    )
+    refuse_change(source)
+    return ExcelList(source, info, rows, numbers)
+
+
+def _read_sheets(source: Source, reader: Any, wanted: Sequence[str] | None) -> tuple[list[_Sheet], list[str]]:
+    names = list(reader.sheet_names)
+    missing = [name for name in wanted or () if name not in names]
+    if missing:
+        there = ", ".join(f"'{name}'" for name in names)
+        raise BadInput(f"{source.path}: there is no sheet '{missing[0]}'; the workbook has {there}")
+    sheets: list[_Sheet] = []
+    notes: list[str] = []
+    for name in names if wanted is None else wanted:
+        sheet = reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="string")
+        if wanted is None and sheet.visible != "visible":
+            notes.append(f"sheet '{name}' is hidden and not read")
+        elif sheet.width and sheet.height:
+            texts, errors = sheet.to_arrow_with_errors()
+            sheets += _read_sheet(source, reader, name, _cells(pl.DataFrame(texts)))
+            if errors:
+                notes.append(f"sheet '{name}': formula errors are read as empty cells: {len(errors.errors)}")
+    return sheets, notes
+
+
+def _read_sheet(source: Source, reader: Any, name: str, texts: pl.DataFrame) -> list[_Sheet]:
+    """Return the sheet's rows, or nothing where nothing stands on it; `texts` is all of it as text."""
+    filled = texts.select(~pl.all_horizontal(pl.all().is_null())).to_series()
+    at = filled.arg_max()
+    if at is None or not filled.any():
+        return []
+    header = [cell or "" for cell in texts.row(at)]
+    has_cells = [texts[column][at + 1 :].is_not_null().any() for column in texts.columns]
+    kept = [place for place, cell in enumerate(header) if cell.strip() or has_cells[place]]
+    cells = [header[place] for place in kept]
+    if looks_like_data(cells):
+        raise BadInput(
+            f"{source.path}: the first row of sheet '{name}' looks like data, not like a header: {cells!r};"
+            " add a first row with the names of the columns"
+        )
+    columns, notes = mend_names(cells)
+    if at + 1 >= texts.height:
+        rows = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    else:
+        # Anew, because only a column without its header shows what kind its cells are.
+        below = reader.load_sheet(name, header_row=None, skip_rows=at + 1, schema_sample_rows=None)
+        loaded = _cells(below.to_polars())
+        rows = loaded.select(loaded.columns[place] for place in kept)
+        rows.columns = list(columns)
+    rows = rows.select(_plain(rows[column]) for column in columns)
+    present = ~rows.select(pl.all_horizontal(pl.all().is_null())).to_series()
+    sheet = _Sheet(
+        name=name,
+        rows=rows.filter(present),
+        numbers=pl.int_range(1, rows.height + 1, dtype=pl.Int64, eager=True).filter(present),
+        height=rows.height,
+        notes=tuple(f"sheet '{name}': {note}" for note in notes),
+    )
+    return [sheet]
+
+
+def _cells(cells: pl.DataFrame) -> pl.DataFrame:
+    """Return the cells, empty texts as null like empty fields of a text file."""
+    return cells.with_columns(pl.when(pl.col(pl.String) != "").then(pl.col(pl.String)))
+
+
+def _plain(cells: pl.Series) -> pl.Series:
+    """Return numbers and text as they are, dates and times as ISO text."""
+    if cells.dtype == pl.Null:
+        return cells.cast(pl.String)
+    if isinstance(cells.dtype, pl.Datetime):
+        midnights = (cells.dt.truncate("1d") == cells).all()
+        return cells.dt.strftime("%Y-%m-%d" if midnights else "%Y-%m-%dT%H:%M:%S")
+    if cells.dtype.is_temporal():
+        return cells.dt.to_string("iso")
+    return cells
+
+
+def _together(sheets: list[_Sheet]) -> tuple[pl.DataFrame, pl.Series]:
+    """Return the sheets below each other; a column whose kind differs between them becomes text."""
+    kinds: dict[str, set[pl.DataType]] = {}
+    for sheet in sheets:
+        for name, dtype in sheet.rows.schema.items():
+            if sheet.rows[name].is_not_null().any():
+                kinds.setdefault(name, set()).add(dtype)
+    frames = []
+    for sheet in sheets:
+        alike = [
+            _as_text(cells) if len(kinds.get(cells.name, ())) > 1 else _as_kind(cells, kinds.get(cells.name))
+            for cells in sheet.rows
+        ]
+        frames.append(pl.DataFrame(alike))
+    numbers, before = [], 0
+    for sheet in sheets:
+        numbers.append(sheet.numbers + before)
+        before += sheet.height
+    return pl.concat(frames, how="diagonal"), pl.concat(numbers)
+
+
+def _as_kind(cells: pl.Series, kinds: set[pl.DataType] | None) -> pl.Series:
+    return cells.cast(next(iter(kinds))) if kinds else cells.cast(pl.String)
+
+
+def _as_text(cells: pl.Series) -> pl.Series:
+    """Return the cells as text, whole floats as the whole numbers that a person typed."""
+    if not cells.dtype.is_float():
+        return cells.cast(pl.String)
+    whole = (cells == cells.round()) & (cells.abs() < EXACT_FLOAT_MAX)
+    integers = cells.cast(pl.Int64, strict=False).cast(pl.String)
+    return integers.zip_with(whole.fill_null(value=False), cells.cast(pl.String))
+
+
+def _different_columns(sheets: list[_Sheet]) -> list[str]:
+    first = sheets[0]
+    return [
+        f"sheet '{sheet.name}' has other columns than '{first.name}': {', '.join(sheet.rows.columns)}"
+        for sheet in sheets[1:]
+        if set(sheet.rows.columns) != set(first.rows.columns)
+    ]
