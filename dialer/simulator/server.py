@@ -21,7 +21,7 @@ from dialer.base.errors import BadInput, NotReady
 from dialer.base.words import did_you_mean
 from dialer.simulator.answers import CONNECTION
 from dialer.simulator.config import SimulatorConfig
-from dialer.simulator.unleashx import build_unleashx
+from dialer.simulator.unleashx_app import build_unleashx
 
 Ready = Callable[[str], None]
 """Told the address as soon as requests are answered there."""

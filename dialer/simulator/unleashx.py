@@ -1,4 +1,4 @@
-"""UnleashX, pretended: placing calls. The lists are in unleashx_lists.
+"""UnleashX, pretended: who is let in, and placing calls. The lists are in unleashx_lists.
 
 Bodies are those of the provider's make-call page; what the page does not say (429, 5xx) is ours.
 """
@@ -10,13 +10,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
-from fastapi import FastAPI, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from dialer.base.clock import Clock
 from dialer.simulator.answers import json_answer
 from dialer.simulator.config import SimulatorConfig
-from dialer.simulator.control import add_control_routes
 from dialer.simulator.faults import Faults
 from dialer.simulator.gate import Gate
 from dialer.simulator.ledger import Ledger, PlacedCall
@@ -120,14 +119,3 @@ def initiated(call: PlacedCall) -> bytes:
 def failure(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     """Return an error in the envelope of the public paths."""
     return json_answer({"error": True, "message": message}, status, headers)
-
-
-def build_unleashx(config: SimulatorConfig, clock: Clock) -> FastAPI:
-    """Return the app of one pretended UnleashX; its state is `app.state.simulator`."""
-    app = FastAPI(title="UnleashX, pretended", openapi_url=None)
-    simulator = UnleashXSimulator(config, clock)
-    app.state.simulator = simulator
-    # Plain routes: no body models on the path that benchmarks run over.
-    app.add_route(CALL_PATH, simulator.counted(simulator.make_call), methods=["POST"])
-    add_control_routes(app, simulator.ledger, simulator.gate, simulator.faults)
-    return app
