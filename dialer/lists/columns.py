@@ -99,19 +99,21 @@ def likely_phone_columns(seen: ListInfo | Batch) -> list[str]:
     """
     if isinstance(seen, ListInfo):
         scores = {name: _name_score(name) for name in seen.columns}
+        likely = [name for name in seen.columns if scores[name] >= 0.5]
     else:
         sample = seen.rows.head(SAMPLE_ROWS)
-        scores = {name: _name_score(name) + 2 * _phone_share(sample[name]) for name in sample.columns}
-        scores = {name: score if _phone_share(sample[name]) > 0 else 0.0 for name, score in scores.items()}
-    likely = [name for name, score in scores.items() if score >= 0.9]
+        shares = {name: _phone_share(sample[name]) for name in sample.columns}
+        scores = {name: _name_score(name) + 2 * share for name, share in shares.items()}
+        likely = [name for name in sample.columns if shares[name] > 0 and scores[name] >= 0.9]
     return sorted(likely, key=lambda name: -scores[name])
 
 
 def _name_score(name: str) -> float:
     plain = _plain(name)
-    # The other words weigh less beside a phone word: `phone_type` is no phone, `mobile name` neither.
-    phone = 1.0 if PHONE_WORDS.search(plain) else 0.0
-    return phone - (0.7 if OTHER_WORDS.search(plain) else 0.0)
+    other = OTHER_WORDS.search(plain)
+    if PHONE_WORDS.search(plain):
+        return 0.5 if other else 1.0  # `phone_type` is none, `account_phone` is one: the cells will tell
+    return -1.2 if other else 0.0  # ids and dates have as many digits as phone numbers
 
 
 def _phone_share(cells: pl.Series) -> float:

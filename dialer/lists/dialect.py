@@ -81,8 +81,10 @@ def _find_delimiter(path: Path, text: bytes, complete: bool) -> str | None:
     Among equals the one that makes more fields wins, then the one that prose uses least.
     """
     scores: dict[str, float] = {}
+    wrong = ""
     for delimiter in ("\t", ";", "|", ","):
         header, rows = _sample(text, delimiter, complete)
+        wrong = wrong or (header.detail if header else "it does not end")
         width = len(header.fields) if header and header.fields else 0
         if width < 2:
             continue
@@ -92,6 +94,8 @@ def _find_delimiter(path: Path, text: bytes, complete: bool) -> str | None:
         named = path.name.lower().split(".")[-2:]
         favour = 0.05 if "tsv" in named and delimiter == "\t" else -0.05 if prose else 0.0
         scores[delimiter] = (0.1 + agreement) * (1 - 1 / width) + favour
+    if not scores and wrong:
+        raise BadInput(f"{path}: the header cannot be read: {wrong}")
     return max(scores, key=lambda delimiter: scores[delimiter]) if scores else None
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from dialer.base.errors import BadInput
 from dialer.lists.source import Source, blocks
@@ -50,8 +51,8 @@ class _Tally:
     """What the bytes of a file that has no wide encoding give away, block by block."""
 
     def __init__(self) -> None:
-        self.pairs = 0
-        self.lone = 0
+        self.sequences = 0
+        self.wrong = 0
         self.valid = True
         self.high = np.zeros(256, dtype=np.int64)
 
@@ -61,14 +62,12 @@ class _Tally:
         values = np.frombuffer(block, dtype=np.uint8)
         valid = _is_utf8(block)
         if valid and self.valid:
-            self.pairs += 1
+            self.sequences += 1  # at least
             return
         self.valid = self.valid and valid
-        leads = (values[:-1] >= 0xC2) & (values[:-1] < 0xF5)
-        follows = (values[1:] & 0xC0) == 0x80
-        self.pairs += int(np.count_nonzero(leads & follows))
-        high = values >= 0x80
-        self.lone += int(np.count_nonzero(high[1:-1] & ~high[:-2] & ~high[2:]))
+        sequences, wrong = _count_utf8(values)
+        self.sequences += sequences
+        self.wrong += wrong
         self.high += np.bincount(values, minlength=256)
 
 
@@ -123,7 +122,7 @@ def _narrow(tally: _Tally, nul_bytes: int, mark: int) -> TextEncoding:
     nul = (f"{nul_bytes} NUL {'byte' if nul_bytes == 1 else 'bytes'} left out",) if nul_bytes else ()
     if tally.valid:
         return TextEncoding("utf-8-sig" if mark else "utf-8", mark, True, nul)
-    if mark or tally.pairs > tally.lone:
+    if mark or tally.sequences > tally.wrong:
         said = "UTF-8 text with some bytes that are not UTF-8; those were read as Windows-1252"
         return TextEncoding("utf-8-sig" if mark else "utf-8", mark, False, (said, *nul))
     if tally.high[list(UNDEFINED_1252)].any():
@@ -155,7 +154,23 @@ def utf8_blocks(source: Source, encoding: TextEncoding, size: int) -> Iterator[t
 
 def _is_utf8(block: bytes) -> bool:
     """Return whether the block decodes; polars checks many bytes at once and makes no text of it."""
-    return pl.Series([block], dtype=pl.Binary).cast(pl.String, strict=False).null_count() == 0
+    try:
+        pl.Series([block], dtype=pl.Binary).cast(pl.String)
+    except pl.exceptions.PolarsError:
+        return False
+    return True
+
+
+def _count_utf8(values: NDArray[np.uint8]) -> tuple[int, int]:
+    """Return how many characters of several bytes are whole, and how many bytes belong to none."""
+    padded = np.concatenate((values, np.zeros(3, dtype=np.uint8)))
+    follows = (padded & 0xC0) == 0x80
+    one, two, three = follows[1:-2], follows[2:-1], follows[3:]
+    pairs = np.count_nonzero((values >= 0xC2) & (values < 0xE0) & one & ~two)
+    triples = np.count_nonzero((values >= 0xE0) & (values < 0xF0) & one & two & ~three)
+    fours = np.count_nonzero((values >= 0xF0) & (values < 0xF5) & one & two & three)
+    high = np.count_nonzero(values >= 0x80)
+    return int(pairs + triples + fours), int(high - 2 * pairs - 3 * triples - 4 * fours)
 
 
 def _whole_characters(block: bytes) -> int:

@@ -98,3 +98,9 @@ def write_workbook(tmp_path: Path):
         return path
 
     return write
+
+
+@pytest.fixture
+def formula_error() -> Error:
+    """A cell whose formula failed."""
+    return Error("#N/A")

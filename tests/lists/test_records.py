@@ -160,7 +160,7 @@ def test_a_quote_closed_more_than_a_mebibyte_later_is_taken_as_open(tmp_path: Pa
 def test_the_result_does_not_depend_on_where_blocks_end(tmp_path: Path):
     """Goal: quotes near the limit of a field. Method: a field just under and just over a mebibyte."""
     for size in ((1 << 20) - 2, (1 << 20) - 1, 1 << 20, (1 << 20) + 1):
-        data = b'"' + b"x\n" * (size // 2) + b"y" * (size % 2) + b'",1\nb,2\n'
+        data = b'"' + b"x\n" + b"y" * (size - 2) + b'",1\nb,2\n'
         whole = together(read_all(data, 2, ",", len(data)))
         assert whole == together(read_all(data, 2, ",", 700_000))
         assert whole[-1][2] == ("b", "2")
