@@ -59,7 +59,7 @@ class Conformance:
     agent: ClassVar[str]
     options: ClassVar[dict[str, Any]] = {}
     config: ClassVar[SimulatorConfig] = SimulatorConfig(
-        tokens=(TOKEN,), time_scale=100_000.0, ring_s=(3.0, 4.0), retry_after_share=1.0, retry_after_s=7
+        tokens=(TOKEN,), time_scale=1e9, retry_after_share=1.0, retry_after_s=7
     )
 
     numbers: ClassVar[Iterator[int]] = count(9_876_543_210)

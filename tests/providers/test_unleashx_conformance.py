@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -31,7 +32,7 @@ class TestUnleashXWithBareLists(Conformance):
         page_size_max=20,
         newest_first=False,
     )
-    options = {"time_zone": "UTC"}
+    options: ClassVar = {"time_zone": "UTC"}
 
 
 class TestUnleashXByBearer(Conformance):
@@ -40,4 +41,4 @@ class TestUnleashXByBearer(Conformance):
     provider = "unleashx"
     agent = "962"
     config = replace(Conformance.config, auth_styles=("bearer",), pagination_block=True)
-    options = {"auth_style": "bearer", "page_size": 15}
+    options: ClassVar = {"auth_style": "bearer", "page_size": 15}
