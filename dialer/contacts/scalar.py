@@ -13,7 +13,7 @@ from phonenumbers.timezone import time_zones_for_number
 
 from dialer.contacts.numbers import I64, TYPES, Numbers, Outcome, Outcomes, Sparse, Verdict
 
-_POSSIBLE = {
+POSSIBLE = {
     ValidationResult.IS_POSSIBLE: Verdict.NOT_VALID,
     ValidationResult.IS_POSSIBLE_LOCAL_ONLY: Verdict.LOCAL_ONLY,
     ValidationResult.TOO_SHORT: Verdict.TOO_SHORT,
@@ -73,7 +73,7 @@ def parse_one(text: str | None, region: str | None) -> tuple[PhoneNumber | None,
     except NumberParseException as error:
         return None, Outcome(_verdict_of(error, text, region))
     valid = phonenumbers.is_valid_number(number)
-    verdict = Verdict.VALID if valid else _POSSIBLE[phonenumbers.is_possible_number_with_reason(number)]
+    verdict = Verdict.VALID if valid else POSSIBLE[phonenumbers.is_possible_number_with_reason(number)]
     return number, Outcome(
         verdict,
         phonenumbers.region_code_for_number(number),
