@@ -50,7 +50,7 @@ def encode_request(method: str, target: bytes, headers: list[tuple[bytes, bytes]
             chunked = value
     lines.append(b"\r\n")
     head = b"".join(lines)
-    if _HEAD.fullmatch(head) is None:
+    if _HEAD.fullmatch(head) is None or head.count(b"\n") != len(lines):
         raise httpx.LocalProtocolError("a header, the method or the path holds a character that HTTP forbids")
     if chunked is not None:
         if chunked.lower() != b"chunked" or length is not None:
@@ -150,7 +150,9 @@ class Connection(asyncio.Protocol):
         """Keep the transport; asyncio has switched Nagle's delay off already."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        transport.set_write_buffer_limits(high=0)  # so that we hear whether everything was handed over
+        # So that we hear whether everything was handed over. asyncio's TLS takes 0 for always paused.
+        over_tls = transport.get_extra_info("ssl_object") is not None
+        transport.set_write_buffer_limits(high=1 if over_tls else 0, low=0)
         socket = transport.get_extra_info("socket")
         if socket is not None and hasattr(select, "poll"):
             self._poll = select.poll()
@@ -218,7 +220,7 @@ class Connection(asyncio.Protocol):
         """Keep a header; trailers after a body are dropped."""
         if not self._head_complete:
             self._headers.append((name, value))
-            self._head_bytes += len(name) + len(value)
+            self._head_bytes += len(name) + len(value) + 4
             if self._head_bytes > HEAD_BYTES_MAX:
                 raise httpx.RemoteProtocolError("the answer's headers are larger than allowed")
 
