@@ -5,7 +5,12 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import cast
 
+import anyio
+import httpx
+
+from dialer.base.clock import SystemClock
 from dialer.base.errors import BadInput
+from dialer.base.settings import Account
 from dialer.base.words import did_you_mean
 from dialer.providers.provider import Provider
 
@@ -31,3 +36,14 @@ def find_provider(name: str) -> type[Provider]:
         return cast("type[Provider]", entry.load())
     except (ImportError, AttributeError) as error:
         raise BadInput(f"provider '{name}' ({entry.value}) cannot be imported: {error}") from error
+
+
+def check_account(account: Account, agent: str) -> None:
+    """Make sure that the account's keys, token and agent can be meant; nothing is connected to.
+
+    Raises:
+        BadInput: the first that cannot.
+    """
+    kind = find_provider(account.provider)
+    nowhere = httpx.AsyncClient(transport=httpx.AsyncBaseTransport(), trust_env=False)
+    kind(account, nowhere, SystemClock(), anyio.lowlevel.checkpoint).check_agent(agent)
