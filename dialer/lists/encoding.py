@@ -101,6 +101,8 @@ def _wide(head: bytes) -> TextEncoding | None:
         if head.startswith(mark):
             return TextEncoding(name, len(mark), False, (f"{SPOKEN[name]}, with a byte order mark",))
     values = np.frombuffer(head[: len(head) // 2 * 2], dtype=np.uint8)
+    if not len(values):
+        return None
     zero_even, zero_odd = float((values[0::2] == 0).mean()), float((values[1::2] == 0).mean())
     if min(zero_even, zero_odd) > 0.02 or max(zero_even, zero_odd) < 0.3:
         return None

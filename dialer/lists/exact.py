@@ -56,8 +56,10 @@ def _record(data: bytes, start: int, delimiter: bytes, final: bool) -> Record | 
     line = _line_end(data, start, final)
     if line is None and final is False and data.find(QUOTE, start) < 0:
         return None
-    if line is not None and data.find(QUOTE, start, line[0]) < 0:
-        return Record(start, line[0], line[1], data[start : line[0]].split(delimiter))
+    if line is not None:
+        text = data[start : line[0]]
+        if QUOTE not in text or not (text.startswith(QUOTE) or delimiter + QUOTE in text):
+            return Record(start, line[0], line[1], text.split(delimiter))
     return _quoted_record(data, start, delimiter, final)
 
 

@@ -15,19 +15,20 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from dialer.base.errors import BadInput
 from dialer.lists.exact import FIELD_BYTES_MAX, QUOTE, Record, line_ends, scan
+from dialer.lists.marks import Bytes, Marks, Positions, good_end, mark
 from dialer.lists.shape import BROKEN_SCHEMA, no_broken
 
 ALONE = b"\x1f"
 """The delimiter of a file of one column: a character that no text holds."""
 
-EXACT_BYTES = 64 << 10
+EXACT_BYTES = 16 << 10
+"""How much is read record by record after a bad quote, at first."""
+NEAR_BYTES = 1 << 20
+"""How much is looked at by column after that, at first: a block full of bad quotes stays cheap."""
 RECORD_BYTES_MAX = 64 << 20
-
-Positions = NDArray[np.int64]
 
 
 class Piece(NamedTuple):
@@ -54,101 +55,110 @@ class RecordReader:
     def read(self, data: bytes, final: bool) -> tuple[list[Piece], bytes]:
         """Return the pieces of the complete records, and the bytes of the one that goes on."""
         pieces: list[Piece] = []
-        exact_bytes = EXACT_BYTES
-        while data:
-            good, bad = self._good_end(data, final)
-            if good:
-                pieces.append(self._well_formed(data[:good]))
-                data = data[good:]
-            elif bad or final or len(data) > FIELD_BYTES_MAX:
-                piece, used = self._exactly(data, final, exact_bytes)
-                if not used:
-                    break
-                pieces.append(piece)
-                data = data[used:]
-                exact_bytes *= 2  # so that a block full of wrong quotes is not measured over and over
-            else:
+        at, window, exact_bytes = 0, len(data), EXACT_BYTES
+        while at < len(data):
+            last = at + window >= len(data)
+            piece, used, exact = self._next(data[at : at + window], final and last, exact_bytes)
+            if piece is None and last:
                 break
-        if len(data) > RECORD_BYTES_MAX:
+            if piece is not None:
+                pieces.append(piece)
+                at += used
+            window = NEAR_BYTES if exact else window * 4
+            if exact:
+                exact_bytes *= 2
+            elif used > EXACT_BYTES:
+                exact_bytes = EXACT_BYTES
+        if len(data) - at > RECORD_BYTES_MAX:
             limit = f"{RECORD_BYTES_MAX >> 20} MiB"
             raise BadInput(f"line {self.next_line}: is longer than {limit}, which is no row of a list")
-        return pieces, data
+        return pieces, data[at:]
 
-    def _good_end(self, data: bytes, final: bool) -> tuple[int, bool]:
-        """Return where the last complete record before any bad quote ends, and whether one is bad."""
-        if QUOTE not in data:
-            last = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
-            return (len(data) if final else last), False
-        values = np.frombuffer(data, dtype=np.uint8)
-        quotes = np.flatnonzero(values == ord(QUOTE))
-        bad = _first_bad_quote(values, quotes, self.delimiter[0], final)
-        if final and bad is None and len(quotes) % 2 == 0:
-            return len(data), False
-        limit = len(data) if bad is None else bad
-        # A carriage return at the very end may have its line feed in the next block.
-        ends = np.flatnonzero((values[:limit] == 10) | (values[:limit] == 13))
-        if len(ends) and ends[-1] == len(data) - 1 and values[-1] == 13:
-            ends = ends[:-1]
-        ends = ends[_outside(quotes, ends)]
-        return int(ends[-1]) + 1 if len(ends) else 0, bad is not None
+    def _next(self, text: bytes, final: bool, exact_bytes: int) -> tuple[Piece | None, int, bool]:
+        """Return what can be read from the start of `text` in one way, its length, and if exactly."""
+        if QUOTE not in text:
+            lines_end = max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1)) + 1
+            used = len(text) if final else lines_end
+            return (self._plain(text[:used]), used, False) if used else (None, 0, False)
+        marks = mark(text, self.delimiter[0], quoted=True)
+        used, bad = good_end(text, marks, final)
+        if used:
+            return self._by_columns(text[:used], marks.until(used)), used, False
+        if not (bad or final or len(text) > FIELD_BYTES_MAX):
+            return None, 0, False
+        used = self._without_quoted_fields(text)
+        if used > exact_bytes:
+            return self._plain(text[:used]), used, False
+        piece, used = self._exactly(text, final, exact_bytes)
+        return (piece, used, True) if used else (None, 0, False)
 
-    def _well_formed(self, data: bytes) -> Piece:
-        return self._by_columns(data) if QUOTE in data else self._plain(data)
+    def _without_quoted_fields(self, text: bytes) -> int:
+        """Return up to where no field starts with a quote, so that quotes are characters like any."""
+        starts = (text.find(before + QUOTE) for before in (self.delimiter, b"\n", b"\r"))
+        first = 0 if text.startswith(QUOTE) else min((at for at in starts if at >= 0), default=len(text) - 1)
+        return max(text.rfind(b"\n", 0, first + 1), text.rfind(b"\r", 0, first)) + 1
 
     def _plain(self, data: bytes) -> Piece:
-        """Read text without quotes; a stretch where it does not add up goes by columns."""
-        if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        lines = data.count(b"\n") + (not data.endswith(b"\n"))
+        """Read lines without quoted fields; a stretch where it does not add up goes by columns."""
         values = np.frombuffer(data, dtype=np.uint8)
+        if b"\r" in data and _lone_returns(values):
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            values = np.frombuffer(data, dtype=np.uint8)
+        lines = int(np.count_nonzero(values == 10)) + (values[-1] != 10)
         delimiters = int(np.count_nonzero(values == self.delimiter[0]))
         width = len(self.columns)
-        if delimiters != lines * (width - 1) or (width == 1 and (b"\n\n" in data or data.startswith(b"\n"))):
-            return self._by_columns(data)
+        if delimiters != lines * (width - 1) or (width == 1 and _has_blank_line(data)):
+            return self._by_columns(data, mark(data, self.delimiter[0], quoted=False), quoted=False)
         try:
             rows = self._frame(data, quoted=False)
         except pl.exceptions.ComputeError:
-            return self._by_columns(data)
-        if rows.height != lines:
-            return self._by_columns(data)
+            return self._by_columns(data, mark(data, self.delimiter[0], quoted=False), quoted=False)
+        assert rows.height == lines, "polars and we disagree on the lines of a stretch"
         starts = np.arange(lines, dtype=np.int64)
         piece = Piece(rows, _series(self.next_row + starts), _series(self.next_line + starts), no_broken())
         self.next_row += lines
         self.next_line += lines
         return piece
 
-    def _by_columns(self, data: bytes) -> Piece:
+    def _by_columns(self, data: bytes, marks: Marks, quoted: bool = True) -> Piece:
         """Read whole records with well-formed quotes, if any; the ragged ones are set aside."""
-        lines = line_ends(data) + (not data.endswith((b"\n", b"\r")))
-        data = _unix_ends(data)
         values = np.frombuffer(data, dtype=np.uint8)
-        quotes = np.flatnonzero(values == ord(QUOTE))
-        ends = np.flatnonzero(values == 10)
-        breaks = ends if b"\r" not in data else _line_breaks(values)
-        delimiters = np.flatnonzero(values == self.delimiter[0])
-        ends, delimiters = ends[_outside(quotes, ends)], delimiters[_outside(quotes, delimiters)]
-        if not len(ends) or ends[-1] != len(data) - 1:
-            ends = np.append(ends, len(data))
+        lone = marks.lone_returns(values)
+        if (lone & marks.outside).any():
+            values = values.copy()
+            values[marks.at[lone & marks.outside]] = 10
+            data = values.tobytes()
+            marks = marks._replace(kind=values[marks.at])
+            lone &= ~marks.outside
+        is_end = (marks.kind == 10) & marks.outside
+        breaks = np.cumsum((marks.kind == 10) | lone)
+        delimiters = np.cumsum((marks.kind == self.delimiter[0]) & marks.outside)
+        ends, lines, counts = marks.at[is_end], breaks[is_end], delimiters[is_end]
+        if values[-1] != 10:  # the last record of the file
+            ends, lines = np.append(ends, len(data)), np.append(lines, np.sum((marks.kind == 10) | lone) + 1)
+            counts = np.append(counts, delimiters[-1] if len(delimiters) else 0)
         starts = np.concatenate(([0], ends[:-1] + 1))
-        fields = np.diff(np.searchsorted(delimiters, ends), prepend=0) + 1
-        present = ends > starts
+        text_ends = ends - (values[np.maximum(ends - 1, 0)] == 13)
+        fields = np.diff(counts, prepend=0) + 1
+        present = text_ends > starts
         good = present & (fields == len(self.columns))
-        numbers = self.next_row - 1 + np.cumsum(present)
-        line = self.next_line + np.searchsorted(breaks, starts)
-        if not good.all():
-            kept = np.repeat(good, ends + 1 - starts)[: len(values)]
-            clean = values[kept].tobytes()
-        else:
-            clean = data
-        rows = self._frame(clean, quoted=len(quotes) > 0)
+        number = self.next_row - 1 + np.cumsum(present)
+        line = self.next_line + np.concatenate(([0], lines[:-1]))
+        clean = data if good.all() else values[np.repeat(good, ends + 1 - starts)[: len(values)]].tobytes()
+        rows = self._frame(clean, quoted)
         assert rows.height == np.count_nonzero(good), "polars and we disagree on the records of a stretch"
         broken = [
-            (int(numbers[at]), int(line[at]), data[starts[at] : ends[at]], self._miscounted(int(fields[at])))
+            (
+                int(number[at]),
+                int(line[at]),
+                data[starts[at] : text_ends[at]],
+                self._miscounted(int(fields[at])),
+            )
             for at in np.flatnonzero(present & ~good)
         ]
         self.next_row += int(np.count_nonzero(present))
-        self.next_line += lines
-        return Piece(rows, _series(numbers[good]), _series(line[good]), _broken(broken))
+        self.next_line += int(lines[-1])
+        return Piece(rows, _series(number[good]), _series(line[good]), _broken(broken))
 
     def _exactly(self, data: bytes, final: bool, stretch: int) -> tuple[Piece, int]:
         """Read record by record until `stretch` bytes are behind; also return how many were used."""
@@ -203,46 +213,15 @@ class RecordReader:
         return rows
 
 
-def _first_bad_quote(values: NDArray[np.uint8], quotes: Positions, delimiter: int, final: bool) -> int | None:
-    """Return the first quote that neither opens a field, nor closes one, nor is one of a pair."""
-    edges = np.array([10, 13, delimiter, ord(QUOTE)], dtype=np.uint8)
-    opening, closing = quotes[0::2], quotes[1::2]
-    before = values[np.maximum(opening - 1, 0)]
-    wrong_opening = ~np.isin(before, edges) & (opening > 0)
-    after = values[np.minimum(closing + 1, len(values) - 1)]
-    wrong_closing = ~np.isin(after, edges) & (closing < len(values) - 1)
-    wrong_closing |= closing - opening[: len(closing)] > FIELD_BYTES_MAX
-    bad = [int(found[0]) for found in (opening[wrong_opening], closing[wrong_closing]) if len(found)]
-    if len(opening) > len(closing) and (final or len(values) - int(opening[-1]) > FIELD_BYTES_MAX + 1):
-        bad.append(int(opening[-1]))
-    return min(bad, default=None)
+def _lone_returns(values: Bytes) -> bool:
+    returns = values == 13
+    return bool(
+        returns[-1] or np.count_nonzero(returns) != np.count_nonzero(returns[:-1] & (values[1:] == 10))
+    )
 
 
-def _outside(quotes: Positions, positions: Positions) -> NDArray[np.bool_]:
-    """Return which positions stand outside quotes: after an even number of them."""
-    before = np.searchsorted(quotes, positions)
-    return np.equal(before % 2, 0)
-
-
-def _unix_ends(data: bytes) -> bytes:
-    """Return the records with a line feed after each; what stands inside quotes is left as it is."""
-    if b"\r" not in data:
-        return data
-    if QUOTE not in data:
-        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    values = np.frombuffer(data, dtype=np.uint8).copy()
-    returns = np.flatnonzero(values == 13)
-    returns = returns[_outside(np.flatnonzero(values == ord(QUOTE)), returns)]
-    with_feed = values[np.minimum(returns + 1, len(values) - 1)] == 10
-    values[returns] = 10
-    return np.delete(values, returns[with_feed]).tobytes()
-
-
-def _line_breaks(values: NDArray[np.uint8]) -> Positions:
-    """Return where a text editor ends a line: at LF, and at CR without LF."""
-    feeds = values == 10
-    feed_follows = np.append(feeds[1:], False)
-    return np.flatnonzero(feeds | ((values == 13) & ~feed_follows))
+def _has_blank_line(data: bytes) -> bool:
+    return data.startswith((b"\n", b"\r\n")) or b"\n\n" in data or b"\n\r\n" in data
 
 
 def _series(values: Positions) -> pl.Series:

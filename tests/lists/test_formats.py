@@ -8,6 +8,8 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dialer.base.errors import BadInput
 from dialer.lists import ListFile, open_list
@@ -360,3 +362,30 @@ def test_a_workbook_named_as_text_is_still_a_workbook(write_workbook):
 def test_sheets_of_a_text_file_are_refused(write):
     with pytest.raises(BadInput, match="has no sheets"):
         open_list(write(TEXT), ["A"])
+
+
+STARTS = [
+    b"",
+    b"a,b\n",
+    b"\xef\xbb\xbf",
+    b"\xff\xfe",
+    b"PAR1",
+    b"\x1f\x8b",
+    b"\x28\xb5\x2f\xfd",
+    b"PK\x03\x04",
+]
+WILD = st.binary(max_size=60) | st.text(st.sampled_from('ab,;"\n\r\t|1+ \x00é'), max_size=60).map(str.encode)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(STARTS), WILD)
+def test_any_bytes_are_a_list_or_are_refused_in_a_sentence(write, start: bytes, wild: bytes):
+    path = write(start + wild)
+    batches, said = [], str(path)
+    try:
+        batches = list(open_list(path).batches(3))
+    except BadInput as refused:
+        said = str(refused)
+    assert said.startswith(str(path))
+    numbers = [number for batch in batches for number in [*batch.list_row, *batch.broken["list_row"]]]
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))

@@ -99,12 +99,20 @@ def test_records_equal_those_of_the_csv_module(table, block, exact_bytes):
 
 
 @settings(deadline=None)
-@given(st.text(st.sampled_from('ab,"\n\r \t'), max_size=60), st.integers(1, 4), st.integers(1, 40))
-def test_wild_quotes_lose_nothing_and_give_the_same_for_any_block_size(text, width, block):
+@given(
+    st.text(st.sampled_from('ab,"\n\r \t'), max_size=60),
+    st.integers(1, 4),
+    st.integers(1, 40),
+    st.sampled_from([(16 << 10, 1 << 20), (1, 1), (4, 16)]),
+)
+def test_wild_quotes_lose_nothing_and_give_the_same_for_any_block_size(text, width, block, looks):
     """Goal: nothing is lost or read twice. Method: records in order, cut out of the text, are the text."""
     data = text.encode()
-    found = together(read_all(data, width, ",", block))
-    assert found == together(read_all(data, width, ",", len(data) + 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records_room, "EXACT_BYTES", looks[0])
+        patch.setattr(records_room, "NEAR_BYTES", looks[1])
+        found = together(read_all(data, width, ",", block))
+        assert found == together(read_all(data, width, ",", len(data) + 1))
     assert [number for number, _, _ in found] == list(range(1, len(found) + 1))
     scanned = [record for record in scan(data, b",", final=True) if not record.blank]
     assert len(scanned) == len(found)

@@ -1,0 +1,87 @@
+"""Line ends, delimiters and quotes of a stretch of text, found and told apart for all of it at once.
+
+In text whose quotes are well formed a mark stands outside quotes when an even number of them is
+before it. Where they are not, `good_end` says how far the text can be trusted.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dialer.lists.exact import FIELD_BYTES_MAX, QUOTE
+
+Bytes = NDArray[np.uint8]
+Positions = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+class Marks(NamedTuple):
+    """Where line ends, delimiters and quotes stand, which each is, and if it stands outside quotes."""
+
+    at: Positions
+    kind: Bytes
+    outside: Flags
+
+    def until(self, end: int) -> Marks:
+        """Return the marks before `end`."""
+        count = int(np.searchsorted(self.at, end))
+        return Marks(self.at[:count], self.kind[:count], self.outside[:count])
+
+    def lone_returns(self, values: Bytes) -> Flags:
+        """Return which marks are a carriage return without a line feed after it."""
+        alone: Flags = self.kind == 13
+        if alone.any():
+            alone &= values[np.minimum(self.at + 1, len(values) - 1)] != 10
+        return alone
+
+
+def mark(data: bytes, delimiter: int, quoted: bool) -> Marks:
+    """Return the marks of text that starts with a record; `quoted` says that quotes mean something."""
+    values = np.frombuffer(data, dtype=np.uint8)
+    special = (values == 10) | (values == delimiter)
+    if b"\r" in data:
+        special |= values == 13
+    if quoted:
+        special |= values == ord(QUOTE)
+    at = np.flatnonzero(special)
+    kind = values[at]
+    if not quoted:
+        return Marks(at, kind, np.ones(len(at), dtype=np.bool_))
+    return Marks(at, kind, np.cumsum(kind == ord(QUOTE), dtype=np.uint8) % 2 == 0)
+
+
+def good_end(data: bytes, marks: Marks, final: bool) -> tuple[int, bool]:
+    """Return where the last complete record before any bad quote ends, and whether one is bad."""
+    values = np.frombuffer(data, dtype=np.uint8)
+    bad = _first_bad_quote(values, marks, final)
+    if final and bad is None:
+        return len(data), False
+    ends = marks.at[((marks.kind == 10) | (marks.kind == 13)) & marks.outside]
+    # A carriage return at the very end may have its line feed in the next block.
+    if len(ends) and ends[-1] == len(data) - 1 and values[-1] == 13:
+        ends = ends[:-1]
+    if bad is not None:
+        ends = ends[: np.searchsorted(ends, bad)]
+    return int(ends[-1]) + 1 if len(ends) else 0, bad is not None
+
+
+def _first_bad_quote(values: Bytes, marks: Marks, final: bool) -> int | None:
+    """Return the first quote that neither opens a field, nor closes one, nor is one of a pair.
+
+    Every edge of a field is a mark, so a quote is good when a mark or the text's edge is beside it.
+    """
+    places = np.flatnonzero(marks.kind == ord(QUOTE))
+    opening, closing = places[0::2], places[1::2]
+    open_at, close_at = marks.at[opening], marks.at[closing]
+    before = marks.at[np.maximum(opening - 1, 0)]
+    wrong_opening = (open_at > 0) & ((opening == 0) | (before != open_at - 1))
+    after = marks.at[np.minimum(closing + 1, len(marks.at) - 1)]
+    wrong_closing = (close_at < len(values) - 1) & (after != close_at + 1)
+    wrong_closing |= close_at - open_at[: len(close_at)] > FIELD_BYTES_MAX
+    bad = [int(found[0]) for found in (open_at[wrong_opening], close_at[wrong_closing]) if len(found)]
+    if len(opening) > len(closing) and (final or len(values) - int(open_at[-1]) > FIELD_BYTES_MAX + 1):
+        bad.append(int(open_at[-1]))
+    return min(bad, default=None)
