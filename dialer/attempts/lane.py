@@ -1,9 +1,9 @@
 """A lane: one account's way out, from leased calls to written answers.
 
-Three kinds of task share it. `_keep_books` runs one ledger transaction after another: it writes the
-answers that have come in, opens the attempts that leave next and claims calls. `_dispatch` takes the
-opened attempts in order: slot in flight, then token, then the POST at once (the other order bursts to 1.6
-times the limit after a stall). One `_send` per attempt in the air waits for its answer.
+Two kinds of task share it. `_keep_books` runs one ledger transaction after another: it writes the answers
+that have come in, opens the attempts that leave next and claims calls. Each slot in flight is a task that
+takes the next opened attempt when it holds the account's token, POSTs it at once and waits for its answer.
+Slot, then token, then POST: the other order bursts to 1.6 times the limit after a stall.
 
 Only a few attempts are open ahead of their departure (`_ahead`), because each of them becomes `unknown`
 if the process is killed just then.
@@ -11,6 +11,7 @@ if the process is killed just then.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -35,7 +36,7 @@ from dialer.providers.provider import Accepted, Provider
 
 log = structlog.get_logger()
 
-LINGER_S = 0.01
+LINGER_S = 0.02
 """Ledger transactions begin at least this far apart, so that answers share a commit."""
 RECHECK_S = 0.5
 """How often a lane without work looks for new calls, pauses and cancellations."""
@@ -102,8 +103,9 @@ class Lane:
         self._held_until = 0.0
         self._stopping = False
         self._finished = False
-        self._dispatching = anyio.CancelScope()
-        self._drain = anyio.CancelScope()
+        self._queue = anyio.Lock()
+        self._waiting = anyio.CancelScope()
+        self._in_air = anyio.CancelScope()
         self._time = LedgerClock(clock)
         self._full_until = 0.0
         self._books = anyio.Event()
@@ -121,12 +123,13 @@ class Lane:
     def stop(self) -> None:
         """Claim and open no more; answers in the air are waited for up to `drain_s`."""
         self._stopping = True
-        self._dispatching.cancel()
+        self._waiting.cancel()
+        self._in_air.deadline = anyio.current_time() + self._drain_s
         self._wake()
 
     def cut_off(self) -> None:
         """Wait for no more answers: what is in the air becomes `unknown`."""
-        self._drain.cancel()
+        self._in_air.cancel()
 
     async def run(self) -> None:
         """Dial until stopped, then drain and write everything down.
@@ -137,14 +140,10 @@ class Lane:
         """
         async with anyio.create_task_group() as books:
             books.start_soon(self._keep_books)
-            async with anyio.create_task_group() as senders:
-                with self._dispatching:
-                    await self._dispatch(senders)
-                self._drain.deadline = anyio.current_time() + self._drain_s
-                with self._drain:
-                    while self._in_flight and not self.failed:
-                        await self._await_turn()
-                senders.cancel_scope.cancel()
+            with self._in_air:
+                async with anyio.create_task_group() as senders:
+                    for _ in range(self._in_flight_max):
+                        senders.start_soon(self._send_one_after_another)
             self._finished = True
             self._wake()
         if self.failed:
@@ -152,30 +151,41 @@ class Lane:
 
     # -- departures ---------------------------------------------------------------------------------
 
-    async def _dispatch(self, senders: anyio.abc.TaskGroup) -> None:
+    async def _send_one_after_another(self) -> None:
+        """Be one slot in flight: take the next attempt that may leave, wait for its answer, again."""
         while not self._stopping:
-            if not self._opened:
-                self._ahead.starve()
-                await self._await_turn()
-                continue
-            if self._in_flight >= self._in_flight_max:
-                await self._await_turn()
-                continue
-            await self._pace.take()
-            # While we waited for the token, a pause or a hold may have withdrawn what was open.
-            if not self._may_leave():
-                continue
-            if self._clock.monotonic() > self._lease_until() - LEASE_MARGIN_S:
-                self.alive = False
-                self.stop()
-                break
-            opened = self._opened.popleft()
-            self._in_flight += 1
-            senders.start_soon(self._send, opened)
-            self._books.set()
+            opened = self._next_at_once()
+            if opened is None:
+                opened = await self._next()
+            if opened is not None:
+                await self._send(opened)
 
-    def _may_leave(self) -> bool:
-        return bool(self._opened) and not self._stopping
+    def _next_at_once(self) -> _Opened | None:
+        return self._leaving() if self._opened and self._pace.rate == math.inf else None
+
+    async def _next(self) -> _Opened | None:
+        """Wait for an attempt and for the account's token; only whoever has the token takes an attempt."""
+        async with self._queue:
+            with anyio.CancelScope() as self._waiting:
+                while not self._opened and not self._stopping:
+                    self._ahead.starve()
+                    self._turn = anyio.Event()
+                    await self._turn.wait()
+                if not self._stopping:
+                    await self._pace.take()
+                # While we waited for the token, a pause or a hold may have withdrawn what was open.
+                return self._leaving() if self._opened else None
+        return None
+
+    def _leaving(self) -> _Opened | None:
+        if self._clock.monotonic() > self._lease_until() - LEASE_MARGIN_S:
+            self.alive = False
+            self.stop()
+        if self._stopping:
+            return None
+        self._in_flight += 1
+        self._books.set()
+        return self._opened.popleft()
 
     async def _send(self, opened: _Opened) -> None:
         opening, call, dialing = opened
@@ -397,10 +407,6 @@ class Lane:
     def _wake(self) -> None:
         self._turn.set()
         self._books.set()
-
-    async def _await_turn(self) -> None:
-        self._turn = anyio.Event()
-        await self._turn.wait()
 
     async def _await_books(self) -> None:
         self._books = anyio.Event()

@@ -31,7 +31,9 @@ class AccountPace:
 
     @property
     def rate(self) -> float:
-        """Submissions per second now, infinite where nothing limits them."""
+        """Submissions per second now: 0 while held, infinite where nothing limits them."""
+        if not self._both and self._clock.monotonic() < self._held_until:
+            return 0.0
         return min((pace.rate for pace in self._both), default=inf)
 
     async def take(self) -> float:

@@ -50,7 +50,8 @@ TURN_UNKNOWN = Dialects(
     """
     UPDATE ledger SET state = 'unknown', error_code = 'worker_died',
         error = 'the worker ended before an answer was written down', next_lookup_at_us = :now_us
-    WHERE state = 'sending' AND worker IN (SELECT worker FROM workers WHERE state <> 'alive')
+    WHERE state IN ('sending', 'unknown', 'accepted') AND state = 'sending'
+        AND worker IN (SELECT worker FROM workers WHERE state <> 'alive')
     RETURNING attempt_id"""
 )
 

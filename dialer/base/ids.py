@@ -15,8 +15,8 @@ def new_attempt_id(now_us: int, random_bits: int | None = None) -> str:
     """
     bits = secrets.randbits(62) if random_bits is None else random_bits
     fraction = (now_us % 1000) * 4096 // 1000
-    value = (now_us // 1000) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | bits
-    return str(UUID(int=value))
+    digits = f"{(now_us // 1000) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | bits:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def first_attempt_id(at_us: int) -> str:

@@ -222,12 +222,6 @@ ledger = Table(
         postgresql_where=text("provider_ref IS NOT NULL"),
     ),
     Index(
-        "ledger_sending",
-        "worker",
-        sqlite_where=text("state = 'sending'"),
-        postgresql_where=text("state = 'sending'"),
-    ),
-    Index(
         "ledger_open",
         "account",
         "opened_at_us",

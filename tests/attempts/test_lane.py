@@ -27,6 +27,8 @@ pytestmark = pytest.mark.anyio
 class FreePace:
     """No limit; remembers holds."""
 
+    rate = float("inf")
+
     def __init__(self) -> None:
         self.holds: list[float] = []
 

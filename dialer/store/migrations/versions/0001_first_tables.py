@@ -190,14 +190,6 @@ def upgrade() -> None:
         postgresql_where=sa.text("provider_ref IS NOT NULL"),
     )
     op.create_index(
-        "ledger_sending",
-        "ledger",
-        ["worker"],
-        unique=False,
-        sqlite_where=sa.text("state = 'sending'"),
-        postgresql_where=sa.text("state = 'sending'"),
-    )
-    op.create_index(
         "ledger_unknown",
         "ledger",
         ["account", "next_lookup_at_us"],
