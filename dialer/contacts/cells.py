@@ -10,7 +10,7 @@ import polars as pl
 
 from dialer.contacts.mend import SUSPECT, join_notes, split, uncover, undamage, unquote
 from dialer.contacts.numbers import I32, I64, U64, Flags, Outcome, Sparse, Verdict
-from dialer.contacts.strict import Reader
+from dialer.contacts.reader import Reader
 
 _DIGITS_OF_A_NUMBER = 7
 """A part of a cell with as many digits is a number of its own, not an extension."""

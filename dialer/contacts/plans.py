@@ -26,6 +26,8 @@ DIGITS_MAX = 18
 NUMBER, TOO_SHORT, TOO_LONG, RETRY, ASK, IDD, DROP = 0, 1, 2, 3, 4, 32, 64
 """What to do: add the delta; reject; read again without the +; ask `phonenumbers`; IDD + k: drop k digits and
 read the rest as if after a +; DROP + k: drop k digits, then add the delta."""
+NO_REGION, NO_DIGITS = 254, 255
+"""What to do with all numbers of a context: reject."""
 
 _PLAIN, _WIDE, _ASK = 0, 1, 2
 _NOT_MINE = -1

@@ -14,9 +14,9 @@ from dialer.base.errors import BadInput
 from dialer.base.words import did_you_mean
 from dialer.contacts.cells import Asked, Cells, read_cells
 from dialer.contacts.numbers import I64, TYPES, Flags, Sparse, as_e164
+from dialer.contacts.reader import READER
 from dialer.contacts.reasons import explain
 from dialer.contacts.regions import region_of, require_region
-from dialer.contacts.strict import READER
 from dialer.contacts.texts import as_texts
 
 _CHUNK_ROWS = 1 << 17

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 
-from dialer.contacts.numbers import I64, PARSED_MAX, Numbers, Outcomes, Verdict
-from dialer.contacts.scalar import ask_phonenumbers
+from dialer.contacts.numbers import PARSED_MAX, Verdict
+from dialer.contacts.reader import READER, index_of
 
 _CHUNK_ROWS = 1 << 17
-
-
-class Reader:
-    """Reads texts; keeps what it has learned of number plans between calls. Safe for several threads."""
-
-    def __init__(self) -> None:
-        self.outcomes = Outcomes()
-
-    def read(self, texts: pl.Series, region: I64, names: list[str | None]) -> Numbers:
-        """Return the answer of libphonenumber for each text; `region` indexes `names`."""
-        return ask_phonenumbers(texts, region, names, self.outcomes)
-
-
-READER = Reader()
-"""The one reader of this process."""
 
 
 def parse_numbers(texts: pl.Series, regions: str | pl.Series | None) -> pl.DataFrame:
@@ -43,14 +27,7 @@ def parse_numbers(texts: pl.Series, regions: str | pl.Series | None) -> pl.DataF
 
 
 def _parse_chunk(texts: pl.Series, regions: str | pl.Series | None) -> pl.DataFrame:
-    if isinstance(regions, pl.Series):
-        frame = pl.DataFrame({"region": regions.cast(pl.String)})
-        unique = frame.unique(maintain_order=True).with_row_index("index")
-        found = frame.join(unique, on="region", how="left", nulls_equal=True, maintain_order="left")
-        region = found["index"].to_numpy().astype(np.int64)
-        names = unique["region"].to_list()
-    else:
-        region, names = np.zeros(len(texts), dtype=np.int64), [regions]
+    region, names = index_of(regions, len(texts))
     numbers = READER.read(texts, region, names)
     outcomes = READER.outcomes
     verdict = outcomes.verdicts()[numbers.outcome]

@@ -21,7 +21,15 @@ import phonenumbers
 
 from dialer.contacts.kinds import Kinds, compile_kinds
 from dialer.contacts.numbers import I32, I64, U64, Flags, Outcome, Outcomes, Verdict
-from dialer.contacts.plans import ASK, DIGITS_MAX, Plan, compile_international, compile_region
+from dialer.contacts.plans import (
+    ASK,
+    DIGITS_MAX,
+    NO_DIGITS,
+    NO_REGION,
+    Plan,
+    compile_international,
+    compile_region,
+)
 
 COMPILER = 1
 """Counted up whenever the same metadata would give other tables."""
@@ -105,15 +113,22 @@ def compile_tables() -> Tables:
 
 
 def _joined(
-    places: dict[str, int], plans: list[tuple[int, int, Plan]], kinds: list[tuple[int, Kinds]], outcomes: Outcomes
+    places: dict[str, int],
+    plans: list[tuple[int, int, Plan]],
+    kinds: list[tuple[int, Kinds]],
+    outcomes: Outcomes,
 ) -> Tables:
-    cells = []
+    # Without any digit there is nothing to read, with one as good as nothing; where no region is, only a + helps.
+    cells = [_single(NOWHERE, length, NO_REGION) for length in range(2, DIGITS_MAX + 1)]
+    cells += [_single(place, length, NO_DIGITS) for place in places.values() for length in (0, 1)]
     for place, length, plan in plans:
         lead, index, unsure = _leading(plan.start, length)
         key = context_key(np.array([place]), np.array([length])) | lead.astype(np.uint64)
         action = np.where(unsure, ASK, plan.action[index])
         cells.append((key, action, plan.delta[index], plan.length[index], plan.extracted[index]))
     key, action, delta, to, extracted = (np.concatenate(column) for column in zip(*cells, strict=True))
+    order = np.argsort(key, kind="stable")
+    key, action, delta, to, extracted = (column[order] for column in (key, action, delta, to, extracted))
     found = []
     for length, kind in kinds:
         lead, index, unsure = _leading(kind.start, length)
@@ -131,6 +146,13 @@ def _joined(
         outcome.astype(np.int32),
         tuple(outcomes.all),
     )
+
+
+def _single(place: int, length: int, action: int) -> tuple[U64, I64, I64, I64, Flags]:
+    """Return the cell of a context and length where everything is the same."""
+    nothing = np.zeros(1, dtype=np.int64)
+    key = context_key(np.array([place]), np.array([length]))
+    return key, nothing + action, nothing, nothing, np.zeros(1, dtype=np.bool_)
 
 
 def _leading(start: I64, length: int) -> tuple[I64, I64, Flags]:

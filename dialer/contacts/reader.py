@@ -1,0 +1,217 @@
+"""Texts to answers by two look-ups in the tables; the few that no table decides go to `phonenumbers`."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import phonenumbers
+import polars as pl
+
+from dialer.contacts.digits import Digits, read_digits
+from dialer.contacts.numbers import I32, I64, PARSED_MAX, U64, Flags, Numbers, Outcomes, Sparse, Verdict
+from dialer.contacts.odd import clean
+from dialer.contacts.plans import (
+    DIGITS_MAX,
+    DROP,
+    IDD,
+    NO_DIGITS,
+    NO_REGION,
+    NUMBER,
+    RETRY,
+    TOO_LONG,
+    TOO_SHORT,
+)
+from dialer.contacts.scalar import ask_phonenumbers
+from dialer.contacts.tables import (
+    ASK_KIND,
+    INTERNATIONAL,
+    LEADING_DIGITS,
+    NOWHERE,
+    Tables,
+    context_key,
+    length_key,
+    load_tables,
+)
+from dialer.contacts.toolong import TooLong
+
+_TENS = np.array([10**power for power in range(20)], dtype=np.uint64)
+
+
+class Places(NamedTuple):
+    """Per default region: where its texts without a + stand in the tables, and those read again without it."""
+
+    national: I64
+    again: I64
+
+
+class Reader:
+    """Reads texts; keeps what it has learned of number plans between calls. Safe for several threads."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    @cached_property
+    def tables(self) -> Tables:
+        """All number plans."""
+        return load_tables()
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """The outcomes that answers refer to; the first ones are those of rejected texts, by verdict."""
+        return Outcomes(self.tables.outcomes)
+
+    @cached_property
+    def too_long(self) -> TooLong:
+        """Which texts of too many digits are surely no numbers."""
+        return TooLong()
+
+    def read(self, texts: pl.Series, region: I64, names: list[str | None]) -> Numbers:
+        """Return the answer of libphonenumber for each text; `region` indexes `names`."""
+        places = self._places(names)
+        digits = read_digits(texts)
+        value, outcome = self._decide(digits, region, places)
+        # Two digits are a number only if nothing stands between them.
+        odd = digits.odd | (digits.count > DIGITS_MAX) | (digits.count == 2) | (outcome == ASK_KIND)
+        rest = np.flatnonzero(odd)
+        if not len(rest):
+            return Numbers(value, outcome, Sparse.empty(), Sparse.empty())
+        found = self._read_odd(texts.gather(rest), region[rest], names, places)
+        value[rest], outcome[rest] = found.value, found.outcome
+        return Numbers(value, outcome, found.extension.shifted(rest), found.long.shifted(rest))
+
+    def _places(self, names: list[str | None]) -> Places:
+        places = self.tables.places
+        valid = phonenumbers.SUPPORTED_REGIONS
+        return Places(
+            np.array([places[name] if name in valid else NOWHERE for name in names], dtype=np.int64),
+            np.array([places.get((name or "").upper(), NOWHERE) for name in names], dtype=np.int64),
+        )
+
+    def _read_odd(self, texts: pl.Series, region: I64, names: list[str | None], places: Places) -> Numbers:
+        """Return the answers for texts with more than digits and marks in them."""
+        cleaned = clean(texts)
+        digits = read_digits(cleaned.text)
+        value, outcome = self._decide(digits, region, places)
+        many = np.flatnonzero((digits.count > DIGITS_MAX) & ~cleaned.ask)
+        never = self.too_long.surely(cleaned.text.gather(many), digits.count[many], region[many], names)
+        outcome[many] = np.where(never, Verdict.LONG_TEXT, ASK_KIND)
+        outcome[cleaned.ask] = ASK_KIND
+        outcome[~cleaned.ask & cleaned.text.is_null().to_numpy()] = Verdict.NOT_A_NUMBER
+        outcome[cleaned.long] = Verdict.LONG_TEXT
+        rejected = np.append(self.outcomes.verdicts() > PARSED_MAX, True)[outcome]
+        value[rejected] = 0
+        kept = ~rejected[cleaned.extension.rows]
+        extension = Sparse(cleaned.extension.rows[kept], cleaned.extension.texts.filter(pl.Series(kept)))
+        found = Numbers(value, outcome, extension, Sparse.empty())
+        return self._ask(found, np.flatnonzero(outcome == ASK_KIND), texts, region, names)
+
+    def _ask(
+        self, found: Numbers, rows: I64, texts: pl.Series, region: I64, names: list[str | None]
+    ) -> Numbers:
+        """Return the answers with those of `phonenumbers` for the given rows."""
+        if not len(rows):
+            return found
+        self.asked += len(rows)
+        said = ask_phonenumbers(texts.gather(rows), region[rows], names, self.outcomes)
+        found.value[rows], found.outcome[rows] = said.value, said.outcome
+        kept = ~np.isin(found.extension.rows, rows)
+        extension = said.extension.shifted(rows)
+        both = Sparse(
+            np.concatenate([found.extension.rows[kept], extension.rows]),
+            pl.concat([found.extension.texts.filter(pl.Series(kept)), extension.texts]),
+        )
+        return Numbers(found.value, found.outcome, both, said.long.shifted(rows))
+
+    def _decide(self, digits: Digits, region: I64, places: Places) -> tuple[U64, I32]:
+        """Return E.164 and the outcome, `ASK_KIND` where no table knows."""
+        tables = self.tables
+        many = np.flatnonzero(digits.count > DIGITS_MAX)
+        if len(many):
+            # They are not in the tables; what is found here is not used.
+            digits = digits._replace(value=digits.value.copy(), count=digits.count.copy())
+            digits.value[many], digits.count[many] = 0, 0
+        place = np.where(digits.plus, INTERNATIONAL, places.national[region])
+        index = self._plan_of(place, digits.count, digits.value)
+        action = tables.plan_action[index]
+        value = digits.value + tables.plan_delta[index].astype(np.uint64)
+        length = tables.plan_length[index]
+        special = np.flatnonzero(action != NUMBER)
+        kind = self._kind_of(length, value)
+        if not len(special):
+            return value, kind
+        some = Digits(*(column[special] for column in digits))
+        action, moved, length = self._follow(
+            action[special], index[special], some, places.again[region[special]]
+        )
+        number = action == NUMBER
+        kind[special[number]] = self._kind_of(length[number], moved[number])
+        value[special] = np.where(number, moved, np.uint64(0))
+        rejected = np.full(256, ASK_KIND, dtype=np.int32)
+        rejected[TOO_SHORT], rejected[TOO_LONG] = Verdict.SHORT_TEXT, Verdict.LONG_TEXT
+        rejected[RETRY], rejected[NO_REGION] = Verdict.UNKNOWN_CODE, Verdict.NO_REGION
+        rejected[NO_DIGITS] = Verdict.NOT_A_NUMBER
+        kind[special[~number]] = rejected[action[~number]]
+        return value, kind
+
+    def _follow(
+        self, action: npt.NDArray[np.uint8], index: I64, digits: Digits, again: I64
+    ) -> tuple[npt.NDArray[np.uint8], U64, npt.NDArray[np.uint8]]:
+        """Return action, value and length after all further look-ups; the action is never one of these."""
+        tables = self.tables
+        action, index = action.copy(), index.copy()
+        value, count = digits.value.copy(), digits.count.copy()
+        retried = np.flatnonzero(action == RETRY)
+        if len(retried):
+            index[retried] = self._plan_of(again[retried], count[retried], value[retried])
+            own = tables.plan_extracted[index[retried]]
+            action[retried] = np.where(own, tables.plan_action[index[retried]], RETRY)
+        abroad = np.flatnonzero((action >= IDD) & (action < DROP))
+        if len(abroad):
+            count[abroad] -= action[abroad] - np.uint8(IDD)
+            value[abroad] %= _TENS[count[abroad]]
+            place = np.full(len(abroad), INTERNATIONAL)
+            index[abroad] = self._plan_of(place, count[abroad], value[abroad])
+            action[abroad] = tables.plan_action[index[abroad]]
+        dropped = np.flatnonzero((action >= DROP) & (action < NO_REGION))
+        if len(dropped):
+            count[dropped] -= action[dropped] - np.uint8(DROP)
+            value[dropped] %= _TENS[count[dropped]]
+            action[dropped] = NUMBER
+        value += tables.plan_delta[index].astype(np.uint64)
+        return action, value, tables.plan_length[index]
+
+    def _plan_of(self, place: I64, count: npt.NDArray[np.uint8], value: U64) -> I64:
+        key = context_key(place, count) | _leading(value, count)
+        return np.searchsorted(self.tables.plan_key, key, side="right") - 1
+
+    def _kind_of(self, length: npt.NDArray[np.uint8], value: U64) -> I32:
+        key = length_key(length) | _leading(value, length)
+        return self.tables.kind_outcome[np.searchsorted(self.tables.kind_key, key, side="right") - 1]
+
+
+def _leading(value: U64, count: npt.NDArray[np.uint8]) -> U64:
+    """Return the first digits of each value, at most as many as a key holds."""
+    longer = np.flatnonzero(count > LEADING_DIGITS)
+    if not len(longer):
+        return value
+    lead = value.copy()
+    spare = np.minimum(count[longer], DIGITS_MAX + 1) - np.uint8(LEADING_DIGITS)
+    lead[longer] = value[longer] // _TENS[spare] % _TENS[LEADING_DIGITS]
+    return lead
+
+
+def index_of(cells: pl.Series | str | None, height: int) -> tuple[I64, list[str | None]]:
+    """Return each row's cell as an index, and the different cells."""
+    if not isinstance(cells, pl.Series):
+        return np.zeros(height, dtype=np.int64), [cells]
+    frame = pl.DataFrame({"cell": cells.cast(pl.String)})
+    unique = frame.unique(maintain_order=True).with_row_index("index")
+    found = frame.join(unique, on="cell", how="left", nulls_equal=True, maintain_order="left")
+    return found["index"].to_numpy().astype(np.int64), unique["cell"].to_list()
+
+
+READER = Reader()
+"""The one reader of this process."""
