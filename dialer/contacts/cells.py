@@ -64,7 +64,8 @@ def read_cells(texts: pl.Series, asked: Asked, damaged: pl.Series | None = None)
         np.zeros(0, np.int64),
         np.zeros(0, np.uint64),
     )
-    suspects = np.flatnonzero(texts.str.contains(SUSPECT).fill_null(False).to_numpy())
+    unusual = texts.gather(numbers.unusual)
+    suspects = numbers.unusual[unusual.str.contains(SUSPECT).fill_null(False).to_numpy()]
     if len(suspects):
         _repair(cells, suspects, texts.gather(suspects), asked.of(suspects))
     if damaged is not None:

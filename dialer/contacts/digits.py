@@ -16,23 +16,27 @@ from dialer.contacts.numbers import I64, U64, Flags
 _BLOCK_ROWS = 1 << 14
 _SHORT, _LONG = 16, 32
 _MARKS = b" -().[]/"
-_FACTOR_SHIFT, _ODD, _PLUS = 7, 1 << 14, 1 << 15
+# An entry of a pair table: the value in the low 7 bits, how many digits in the next two, then flags.
+_COUNT_SHIFT = 7
+_ODD, _PLUS, _DOT, _SLASH = 1 << 9, 1 << 10, 1 << 11, 1 << 12
 
 
 class Digits(NamedTuple):
     """Per row: the digits as one integer (wrong beyond 19), how many, and whether a + stands before them.
 
-    `odd` marks texts with anything else in them, too long ones, and a + at an unusual place.
+    `odd` marks texts with anything else in them, too long ones, and a + at an unusual place; `parted` those
+    with a full stop or a slash.
     """
 
     value: U64
     count: npt.NDArray[np.uint8]
     plus: Flags
     odd: Flags
+    parted: Flags
 
 
 def _pair_table(first: bool) -> npt.NDArray[np.uint16]:
-    """Return for each pair of bytes: its value, 10 to the number of its digits, and its flags."""
+    """Return for each pair of bytes: its value, the number of its digits, and its flags."""
     byte = np.arange(256)
     digit = (byte >= ord("0")) & (byte <= ord("9"))
     plus = byte == ord("+")
@@ -42,12 +46,18 @@ def _pair_table(first: bool) -> npt.NDArray[np.uint16]:
     # Little-endian: the first byte of a pair is the low one.
     early, late = np.meshgrid(byte, byte, indexing="xy")
     both = value[early] * factor[late] + value[late]
-    factors = factor[early] * factor[late]
     pluses = plus[early].astype(int) + plus[late]
     odd = ~usual[early] | ~usual[late] | (pluses > 1) | (digit[early] & plus[late])
     if not first:
         odd |= pluses > 0
-    table = both + (factors << _FACTOR_SHIFT) + np.where(odd, _ODD, 0) + np.where(pluses > 0, _PLUS, 0)
+    table = both + ((digit[early].astype(int) + digit[late]) << _COUNT_SHIFT)
+    for flag, holds in (
+        (_ODD, odd),
+        (_PLUS, pluses > 0),
+        (_DOT, (early == ord(".")) | (late == ord("."))),
+        (_SLASH, (early == ord("/")) | (late == ord("/"))),
+    ):
+        table = table + np.where(holds, flag, 0)
     return table.reshape(-1).astype(np.uint16)
 
 
@@ -71,6 +81,7 @@ def read_digits(texts: pl.Series) -> Digits:
     found = Digits(
         np.zeros(rows, dtype=np.uint64),
         np.zeros(rows, dtype=np.uint8),
+        np.zeros(rows, dtype=np.bool_),
         np.zeros(rows, dtype=np.bool_),
         np.zeros(rows, dtype=np.bool_),
     )
@@ -104,13 +115,14 @@ def _read_block(buffer: npt.NDArray[np.uint8], start: I64, size: I64, width: int
         for place in range(word, word + 4):
             entry = (_LATER if place else _FIRST).take(pairs[place])
             flags |= entry
-            factor = (entry >> _FACTOR_SHIFT) & 127
-            count += factor > 1
-            count += factor > 10
+            more = (entry >> _COUNT_SHIFT).astype(np.uint8) & 3
+            count += more
+            # 1, 10 or 100 for no digit, one or two.
+            factor = (more & 1) * np.uint8(9) + (more >> 1) * np.uint8(99) + np.uint8(1)
             number *= factor
             number += entry & 127
             scale *= factor
         value *= scale
         value += number
     odd = (flags & _ODD != 0) | (size > width)
-    return Digits(value, count, flags & _PLUS != 0, odd)
+    return Digits(value, count, flags & _PLUS != 0, odd, flags & (_DOT | _SLASH) != 0)

@@ -127,13 +127,15 @@ class Numbers(NamedTuple):
 
     `value` holds the digits of E.164 as an integer, 0 where nothing was parsed; `outcome` the code;
     `extension` what is dialled after the call is answered. `long` holds the E.164 of the odd number of more
-    than 19 digits: parsed, never valid, and too long for an integer.
+    than 19 digits: parsed, never valid, and too long for an integer. `unusual` are the rows whose text holds
+    more than digits and the most usual marks.
     """
 
     value: U64
     outcome: I32
     extension: Sparse
     long: Sparse
+    unusual: I64
 
     def phone(self) -> pl.Series:
         """Return E.164 as text, null where nothing was parsed."""

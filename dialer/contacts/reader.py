@@ -75,12 +75,12 @@ class Reader:
         value, outcome = self._decide(digits, region, places)
         # Two digits are a number only if nothing stands between them.
         odd = digits.odd | (digits.count > DIGITS_MAX) | (digits.count == 2) | (outcome == ASK_KIND)
-        rest = np.flatnonzero(odd)
+        rest, unusual = np.flatnonzero(odd), np.flatnonzero(digits.odd | digits.parted)
         if not len(rest):
-            return Numbers(value, outcome, Sparse.empty(), Sparse.empty())
+            return Numbers(value, outcome, Sparse.empty(), Sparse.empty(), unusual)
         found = self._read_odd(texts.gather(rest), region[rest], names, places)
         value[rest], outcome[rest] = found.value, found.outcome
-        return Numbers(value, outcome, found.extension.shifted(rest), found.long.shifted(rest))
+        return Numbers(value, outcome, found.extension.shifted(rest), found.long.shifted(rest), unusual)
 
     def _places(self, names: list[str | None]) -> Places:
         places = self.tables.places
@@ -105,7 +105,7 @@ class Reader:
         value[rejected] = 0
         kept = ~rejected[cleaned.extension.rows]
         extension = Sparse(cleaned.extension.rows[kept], cleaned.extension.texts.filter(pl.Series(kept)))
-        found = Numbers(value, outcome, extension, Sparse.empty())
+        found = Numbers(value, outcome, extension, Sparse.empty(), np.zeros(0, dtype=np.int64))
         return self._ask(found, np.flatnonzero(outcome == ASK_KIND), texts, region, names)
 
     def _ask(
@@ -123,7 +123,7 @@ class Reader:
             np.concatenate([found.extension.rows[kept], extension.rows]),
             pl.concat([found.extension.texts.filter(pl.Series(kept)), extension.texts]),
         )
-        return Numbers(found.value, found.outcome, both, said.long.shifted(rows))
+        return found._replace(extension=both, long=said.long.shifted(rows))
 
     def _decide(self, digits: Digits, region: I64, places: Places) -> tuple[U64, I32]:
         """Return E.164 and the outcome, `ASK_KIND` where no table knows."""

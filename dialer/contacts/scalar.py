@@ -55,7 +55,13 @@ def ask_phonenumbers(
             long[row] = "+" + digits
     answers = pairs.join(unique, on=["text", "region"], how="left", nulls_equal=True, maintain_order="left")
     answer = answers["answer"].to_numpy()
-    return Numbers(value[answer], outcome[answer], _sparse(extensions, answer), _sparse(long, answer))
+    return Numbers(
+        value[answer],
+        outcome[answer],
+        _sparse(extensions, answer),
+        _sparse(long, answer),
+        np.zeros(0, dtype=np.int64),
+    )
 
 
 def _sparse(texts: list[str | None], answer: npt.NDArray[np.uint32]) -> Sparse:
