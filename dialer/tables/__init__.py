@@ -1,1 +1,1 @@
-"""Outcomes -> tables: frames, exports, progress, audit."""
+"""Outcomes -> tables: frames, exports, progress, and the audit that proves what dialer promises."""
