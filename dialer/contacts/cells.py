@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from dialer.contacts.mend import SUSPECT, join_notes, split, uncover, undamage, unquote
-from dialer.contacts.numbers import I32, I64, U64, Flags, Outcome, Sparse, Verdict
+from dialer.contacts.mend import DAMAGED, HIDDEN, PARTED, join_notes, split, uncover, undamage, unquote
+from dialer.contacts.numbers import I32, I64, U64, Flags, Numbers, Outcome, Sparse, Verdict
 from dialer.contacts.reader import Reader
 
 _DIGITS_OF_A_NUMBER = 7
@@ -31,11 +31,13 @@ class Asked:
 
     def dialable(self, outcome: I32) -> Flags:
         """Return which outcomes are valid numbers of an allowed type."""
-        allowed = [
-            known.verdict == Verdict.VALID and (self.types is None or known.type in self.types)
-            for known in self.reader.outcomes.all
-        ]
-        return np.array(allowed, dtype=np.bool_)[outcome]
+        outcomes = self.reader.outcomes
+        allowed = outcomes.verdicts() == Verdict.VALID
+        if self.types is not None:
+            known = outcomes.column("type")[: len(allowed)]
+            allowed = allowed & known.is_in(list(self.types)).fill_null(False).to_numpy()
+        found: Flags = allowed[outcome]
+        return found
 
 
 @dataclass(slots=True)
@@ -64,13 +66,24 @@ def read_cells(texts: pl.Series, asked: Asked, damaged: pl.Series | None = None)
         np.zeros(0, np.int64),
         np.zeros(0, np.uint64),
     )
-    unusual = texts.gather(numbers.unusual)
-    suspects = numbers.unusual[unusual.str.contains(SUSPECT).fill_null(False).to_numpy()]
+    suspects = _suspects(texts, numbers, asked)
     if len(suspects):
         _repair(cells, suspects, texts.gather(suspects), asked.of(suspects))
     if damaged is not None:
         cells.outcome[damaged.to_numpy()] = asked.reader.outcomes.code(Outcome(Verdict.DAMAGED))
     return cells
+
+
+def _suspects(texts: pl.Series, numbers: Numbers, asked: Asked) -> I64:
+    """Return the rows that a repair may change; texts of digits and marks only need none."""
+    rows = numbers.unusual
+    valid = asked.reader.outcomes.verdicts()[numbers.outcome[rows]] == Verdict.VALID
+    unusual = pl.DataFrame({"text": texts.gather(rows).fill_null(""), "valid": valid})
+    text, valid_alone = pl.col("text"), pl.col("valid")
+    # Two numbers need room, and what libphonenumber reads keeps its invisible characters.
+    two = text.str.contains(PARTED) & (~valid_alone | (text.str.len_bytes() > 2 * _DIGITS_OF_A_NUMBER))
+    mask = text.str.contains(DAMAGED) | two | (~valid_alone & text.str.contains(HIDDEN))
+    return rows[unusual.select(mask).to_series().to_numpy()]
 
 
 def _repair(cells: Cells, rows: I64, texts: pl.Series, asked: Asked) -> None:

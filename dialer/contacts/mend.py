@@ -15,11 +15,14 @@ _FLOAT = r"^(\s*\+?[0-9]{7,})(?:\.0+|,00?)\s*$"
 _INVISIBLE = r"[\u00AD\u061C\u180E\u200B-\u200F\u202A-\u202E\u2060-\u2069\uFEFF\p{Cc}&&[^\t]]"
 _ODD_SPACE = r"[\t\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]"
 
-SUSPECT = (
-    r"[;,|/\r\n&=\x00-\x1f" + _QUOTES + r"]|\.0|[0-9][eE][+0-9-]|(?i)\s(?:or|and)\s"
-    r"|[\u00AD\u061C\u180E\u2000-\u200F\u2028-\u202F\u205F-\u2069\uFEFF]"
-)
-"""A text without this needs no repair."""
+DAMAGED = r"[=\"'“”„‟‘’‚‛`´]|[.,]0|[0-9][eE][+0-9-]"
+"""A text without this is neither quoted nor what a spreadsheet made of a number."""
+
+PARTED = r"[;,|/\r\n&]|(?i)\s(?:or|and)\s"
+"""A text without this holds one number at most."""
+
+HIDDEN = r"[\x00-\x1f\u00AD\u061C\u180E\u1680\u2000-\u200F\u2028-\u202F\u205F-\u2069\uFEFF]"
+"""A text without this has no invisible characters and no unusual spaces."""
 
 
 def unquote(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:

@@ -76,6 +76,7 @@ class Outcomes:
         self._lock = Lock()
         self._codes: dict[Outcome, int] = {}
         self.all: list[Outcome] = []
+        self._known: tuple[npt.NDArray[np.uint8], pl.DataFrame] | None = None
         for outcome in known:
             self.code(outcome)
 
@@ -90,11 +91,23 @@ class Outcomes:
 
     def verdicts(self) -> npt.NDArray[np.uint8]:
         """Return the verdict of every code."""
-        return np.array([outcome.verdict for outcome in self.all], dtype=np.uint8)
+        return self._fields()[0]
 
     def column(self, field: str) -> pl.Series:
-        """Return one text field of every code, to gather from."""
-        return pl.Series(field, [getattr(outcome, field) for outcome in self.all], dtype=pl.String)
+        """Return one text field of every code, to gather from; null for one code more than there are."""
+        return self._fields()[1][field]
+
+    def _fields(self) -> tuple[npt.NDArray[np.uint8], pl.DataFrame]:
+        known = self._known
+        if known is None or len(known[0]) != len(self.all):
+            every = self.all.copy()
+            fields = {
+                name: pl.Series([*(getattr(outcome, name) for outcome in every), None], dtype=pl.String)
+                for name in ("region", "type", "zones")
+            }
+            verdicts = np.array([outcome.verdict for outcome in every], dtype=np.uint8)
+            known = self._known = (verdicts, pl.DataFrame(fields))
+        return known
 
 
 class Sparse(NamedTuple):

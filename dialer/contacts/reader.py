@@ -11,7 +11,7 @@ import phonenumbers
 import polars as pl
 
 from dialer.contacts.digits import Digits, read_digits
-from dialer.contacts.numbers import I32, I64, PARSED_MAX, U64, Flags, Numbers, Outcomes, Sparse, Verdict
+from dialer.contacts.numbers import I32, I64, PARSED_MAX, U64, Numbers, Outcomes, Sparse, Verdict
 from dialer.contacts.odd import clean
 from dialer.contacts.plans import (
     DIGITS_MAX,

@@ -9,7 +9,8 @@ import phonenumbers
 import polars as pl
 
 from dialer.contacts.cells import Asked
-from dialer.contacts.numbers import I32, Flags, Outcome, Sparse, Verdict, as_e164
+from dialer.contacts.numbers import I32, I64, Flags, Outcome, Sparse, Verdict, as_e164
+from dialer.contacts.reader import index_of
 from dialer.contacts.regions import name_of, suggest_region
 
 _SHORT_CODE_DIGITS = (3, 6)
@@ -31,6 +32,8 @@ _REASONS = {
     Verdict.DAMAGED: "spreadsheet_damage",
     Verdict.BLANK: "blank",
 }
+
+_WORDS = sorted({*_REASONS.values(), "no_digits", "emergency_or_short"})
 
 _AS_TEXT = (
     "format the column as text in the spreadsheet before the numbers are typed or pasted, and export it again"
@@ -66,20 +69,34 @@ def explain(
         }
     )
     frame = frame.with_columns(reason=_reason())
-    keys = ["reason", "outcome", "region", "digits", "country"]
-    unique = frame.select(keys).unique(maintain_order=True)
-    compare = _compared()
-    sentences = [
-        _sentences(reason, asked.reader.outcomes.all[code], asked.names[region], digits, country, compare)
-        for reason, code, region, digits, country in unique.iter_rows()
-    ]
-    unique = unique.with_columns(
-        detail=pl.Series([detail for detail, _ in sentences], dtype=pl.String),
-        suggestion=pl.Series([suggestion for _, suggestion in sentences], dtype=pl.String),
+    sentences, which = _sentences_of(frame, asked)
+    frame = frame.with_columns(
+        detail=pl.Series([detail for detail, _ in sentences], dtype=pl.String).gather(which),
+        suggestion=pl.Series([suggestion for _, suggestion in sentences], dtype=pl.String).gather(which),
     )
-    frame = frame.join(unique, on=keys, how="left", nulls_equal=True, maintain_order="left")
     frame = frame.with_columns(suggestion=pl.coalesce(_with_plus(frame, asked.of(rows)), "suggestion"))
     return [Sparse(rows, frame[name]).dense(name, height) for name in ("reason", "detail", "suggestion")]
+
+
+def _sentences_of(frame: pl.DataFrame, asked: Asked) -> tuple[list[tuple[str, str | None]], I64]:
+    """Return all different pairs of detail and suggestion, and which pair each row has."""
+    every = pl.Series(_WORDS, dtype=pl.String)
+    reason = frame["reason"].replace_strict(every, pl.Series(range(len(every))), return_dtype=pl.Int64)
+    country, countries = index_of(frame["country"], frame.height)
+    numbers = (reason.to_numpy(), frame["outcome"].to_numpy(), frame["region"].to_numpy(), country)
+    packed = frame["digits"].to_numpy().astype(np.int64)
+    for column, size in zip(
+        numbers, (len(every), len(asked.reader.outcomes.all), len(asked.names), len(countries)), strict=True
+    ):
+        packed = packed * size + column
+    _, first, which = np.unique(packed, return_index=True, return_inverse=True)
+    compare = _compared()
+    rows = frame.select("reason", "outcome", "region", "digits", "country")[first]
+    sentences = [
+        _sentences(reason, asked.reader.outcomes.all[code], asked.names[region], digits, country, compare)
+        for reason, code, region, digits, country in rows.iter_rows()
+    ]
+    return sentences, which.reshape(-1)
 
 
 def _reason() -> pl.Expr:

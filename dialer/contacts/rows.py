@@ -13,6 +13,7 @@ import polars as pl
 from dialer.base.errors import BadInput
 from dialer.base.words import did_you_mean
 from dialer.contacts.cells import Asked, Cells, read_cells
+from dialer.contacts.chunks import in_chunks
 from dialer.contacts.numbers import I64, TYPES, Flags, Sparse, as_e164
 from dialer.contacts.reader import READER
 from dialer.contacts.reasons import explain
@@ -48,11 +49,11 @@ def normalize(
     allowed = _require_types(types)
     if not columns:
         raise BadInput("phone = []: expected the name of at least one column")
-    pieces = [
-        _normalize_chunk(rows.slice(start, _CHUNK_ROWS), columns, default, region_column, allowed)
-        for start in range(0, max(rows.height, 1), _CHUNK_ROWS)
-    ]
-    return pl.concat(pieces)
+
+    def one(start: int) -> pl.DataFrame:
+        return _normalize_chunk(rows.slice(start, _CHUNK_ROWS), columns, default, region_column, allowed)
+
+    return in_chunks(rows.height, _CHUNK_ROWS, one)
 
 
 def _normalize_chunk(
@@ -72,19 +73,20 @@ def _normalize_chunk(
     best = _pick(cells, chosen)
     dialable = asked.dialable(best.outcome)
     outcomes = READER.outcomes
-    # Code len(outcomes.all) stands for a rejected row: all its fields are null.
-    codes = np.where(dialable, best.outcome, len(outcomes.all))
+    # The last entry of each field is null, for rejected rows.
+    nothing = len(outcomes.column("region")) - 1
+    codes = pl.Series(np.where(dialable, best.outcome, nothing).astype(np.uint32))
     raw = texts[0] if len(texts) == 1 else _pick_texts(texts, chosen)
     frame = pl.DataFrame(
         {
             "phone": as_e164(np.where(dialable, best.value, np.uint64(0))),
-            "phone_region": _gather(outcomes.column("region"), codes),
-            "phone_type": _gather(outcomes.column("type"), codes),
+            "phone_region": outcomes.column("region").gather(codes),
+            "phone_type": outcomes.column("type").gather(codes),
             "phone_extension": _masked(best.extension, dialable, rows.height, "phone_extension"),
-            "time_zones": _gather(outcomes.column("zones"), codes),
+            "time_zones": outcomes.column("zones").gather(codes),
             "repaired": _masked(best.repaired, dialable, rows.height, "repaired"),
             "other_phones": _others(cells, best, dialable, asked, rows.height),
-            "column": _gather(pl.Series(columns, dtype=pl.String), chosen),
+            "column": _names(columns, chosen),
             "raw": raw,
         }
     )
@@ -169,8 +171,9 @@ def _others(cells: list[Cells], best: Cells, dialable: Flags, asked: Asked, heig
     return Sparse(joined["row"].to_numpy(), joined["phone"]).dense("other_phones", height)
 
 
-def _gather(values: pl.Series, codes: I64) -> pl.Series:
-    return pl.concat([values, pl.Series(values.name, [None], dtype=pl.String)]).gather(codes)
+def _names(columns: list[str], chosen: I64) -> pl.Series:
+    names = pl.Series(columns, dtype=pl.String)
+    return names.new_from_index(0, len(chosen)) if len(columns) == 1 else names.gather(chosen)
 
 
 def _masked(sparse: Sparse, dialable: Flags, height: int, name: str) -> pl.Series:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
+from dialer.contacts.chunks import in_chunks
 from dialer.contacts.numbers import PARSED_MAX, Verdict
 from dialer.contacts.reader import READER, index_of
 
@@ -16,29 +18,28 @@ def parse_numbers(texts: pl.Series, regions: str | pl.Series | None) -> pl.DataF
     Equal to `phonenumbers` of the installed version for every text and default region, taken as given:
     `phone` (E.164) wherever its `parse` succeeds, valid or not; nothing is repaired.
     """
-    pieces = [
-        _parse_chunk(
-            texts.slice(start, _CHUNK_ROWS),
-            regions.slice(start, _CHUNK_ROWS) if isinstance(regions, pl.Series) else regions,
-        )
-        for start in range(0, max(len(texts), 1), _CHUNK_ROWS)
-    ]
-    return pl.concat(pieces)
+
+    def one(start: int) -> pl.DataFrame:
+        here = regions.slice(start, _CHUNK_ROWS) if isinstance(regions, pl.Series) else regions
+        return _parse_chunk(texts.slice(start, _CHUNK_ROWS), here)
+
+    return in_chunks(len(texts), _CHUNK_ROWS, one)
 
 
 def _parse_chunk(texts: pl.Series, regions: str | pl.Series | None) -> pl.DataFrame:
     region, names = index_of(regions, len(texts))
     numbers = READER.read(texts, region, names)
     outcomes = READER.outcomes
+    codes = pl.Series(numbers.outcome.astype(np.uint32))
     verdict = outcomes.verdicts()[numbers.outcome]
     parsed = pl.Series(verdict <= PARSED_MAX)
     return pl.DataFrame(
         {
             "phone": numbers.phone(),
             "valid": verdict == Verdict.VALID,
-            "phone_region": outcomes.column("region").gather(numbers.outcome),
-            "phone_type": outcomes.column("type").gather(numbers.outcome),
+            "phone_region": outcomes.column("region").gather(codes),
+            "phone_type": outcomes.column("type").gather(codes),
             "phone_extension": numbers.extension.dense("phone_extension", len(texts)),
-            "time_zones": outcomes.column("zones").gather(numbers.outcome),
+            "time_zones": outcomes.column("zones").gather(codes),
         }
     ).with_columns(pl.when(parsed).then(pl.col("phone")).alias("phone"))
