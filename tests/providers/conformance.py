@@ -9,11 +9,13 @@ A provider joins with a class in its own test file:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from itertools import count
 from typing import Any, ClassVar
 
+import anyio
 import httpx
 import pytest
 from pydantic import SecretStr
@@ -21,7 +23,7 @@ from pydantic import SecretStr
 from dialer.base.clock import SystemClock
 from dialer.base.errors import AccountStopped, MaybeDialled, NotDialled, NotReady, Refused, SubmitError
 from dialer.base.settings import Account
-from dialer.providers.provider import Execution, OpenAttempt, Provider, Submission
+from dialer.providers.provider import Accepted, Execution, OpenAttempt, Provider, Submission
 from dialer.providers.registry import find_provider
 from dialer.providers.transport import open_client
 from dialer.simulator import FAULTS, SimulatorConfig, simulator_thread
@@ -225,6 +227,40 @@ class Conformance:
                 execution = told[call["number"]]
                 assert (execution.outcome, execution.duration_s) == (call["outcome"], call["duration_s"])
         assert {told[number].outcome for number in numbers} >= {"completed", "no_answer"}
+
+    async def test_on_a_bad_day_every_word_of_the_provider_agrees_with_the_ledger(
+        self, account: Account, submission: Submission
+    ) -> None:
+        """Three hundred calls, sixteen at a time, every second one in trouble: what each error says about
+        its call must hold in the ledger, and nothing may have been sent again.
+        """
+        rates = dict.fromkeys((fault for fault in FAULTS if "hang" not in fault), 0.05)
+        numbers = [f"+91{next(self.numbers)}" for _ in range(300)]
+        told: dict[str, type] = {}
+        with simulator_thread(replace(self.config, **rates), provider=self.provider) as url:
+            async with open_client(url, connections_max=16, timeout_s=5.0) as client:
+                there = account.model_copy(update={"base_url": url})
+                opened = find_provider(self.provider)(there, client, SystemClock(), _no_pace)
+
+                async def call(mine: list[str]) -> None:
+                    for number in mine:
+                        try:
+                            answer: object = await opened.submit(
+                                replace(submission, attempt_id=number, phone=number)
+                            )
+                        except SubmitError as error:
+                            answer = error
+                        told[number] = type(answer)
+
+                async with anyio.create_task_group() as tasks:
+                    for first in range(16):
+                        tasks.start_soon(call, numbers[first::16])
+            placed = Counter(one["number"] for one in Pretended(url).calls())
+        surely = {Accepted: 1, NotDialled: 0, Refused: 0}
+        assert all(placed[number] == surely[kind] for number, kind in told.items() if kind in surely)
+        assert set(told) == set(numbers)
+        assert set(told.values()) == {*surely, MaybeDialled}
+        assert max(placed.values()) == 1
 
 
 def _open_attempt(submission: Submission, later_s: int = 0) -> OpenAttempt:
