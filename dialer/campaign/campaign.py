@@ -27,6 +27,8 @@ from pydantic.json_schema import SkipJsonSchema
 
 from dialer.base.errors import BadInput
 from dialer.base.settings import Account, Settings
+from dialer.base.toml import place, shown
+from dialer.base.toml_lines import KeyPath, line_of
 from dialer.base.words import did_you_mean
 
 LineType = Literal[
@@ -47,8 +49,23 @@ LineType = Literal[
 LINE_TYPES: tuple[str, ...] = get_args(LineType)
 """What libphonenumber can say of a number's line."""
 
+OnUnknown = Literal["hold", "redial"]
+
 # What people write for a region that ISO 3166 spells otherwise.
 _MISNAMED_REGIONS = {"UK": "GB", "EN": "GB"}
+
+
+def _text(text: str) -> str:
+    if text.strip():
+        return text
+    raise ValueError("a text that is not blank")
+
+
+def _name(name: str) -> str:
+    # It is a key of the database, part of file names, and typed in shells.
+    if name == name.strip() and name.isprintable() and not set(name) & set("/\\") and name[0] not in "-.":
+        return name
+    raise ValueError("a name without slashes, without blanks around it, not starting with - or .")
 
 
 def _region(code: str) -> str:
@@ -87,8 +104,8 @@ def _metadata_value(value: Any) -> str | int | float | bool:
     raise ValueError("one text, number, date, true or false")
 
 
-Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
-Name = Annotated[str, Field(max_length=100, pattern=r"^[^\s/\\][^/\\\r\n\t]*$")]
+Text = Annotated[str, Field(min_length=1), AfterValidator(_text)]
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_name)]
 Texts = Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
 MetadataValue = Annotated[
     Any, PlainValidator(_metadata_value, json_schema_input_type=str | int | float | bool)
@@ -164,6 +181,8 @@ class StopSection(_Section):
     """The share of failed attempts that stops the campaign, above 0 and up to 1."""
     over_attempts: int = Field(default=50, ge=1)
     """The latest attempts over which the share is counted."""
+    on_unknown: OnUnknown | None = None
+    """The campaign's `on_unknown`, for those who wrote it last in the file: TOML counts it to [stop]."""
 
 
 class Campaign(_Section):
@@ -178,10 +197,14 @@ class Campaign(_Section):
     call: CallSection
     pace: PaceSection = Field(default_factory=PaceSection)
     stop: StopSection = Field(default_factory=StopSection)
-    on_unknown: Literal["hold", "redial"] = "hold"
+    on_unknown: OnUnknown = "hold"
     """For a call that may have been placed and the provider does not list: hold for a person, or redial."""
 
-    _lines: Mapping[tuple[str | int, ...], int] = PrivateAttr(default_factory=dict)
+    _lines: dict[KeyPath, int] = PrivateAttr(default_factory=dict)
+
+    def model_post_init(self, context: Any) -> None:
+        """Keep where each key stands, as the reader of the file says."""
+        self._lines = dict(context["lines"]) if context else {}
 
     @property
     def folder(self) -> Path:
@@ -194,6 +217,16 @@ class Campaign(_Section):
         Raises:
             BadInput: dialer.toml has no such account.
         """
-        if self.call.account in settings.accounts:
-            return settings.accounts[self.call.account]
-        raise BadInput(f"{self.file}: call.account = {self.call.account!r} is not an account")
+        name, known = self.call.account, settings.accounts
+        if name in known:
+            return known[name]
+        there = f"known are {', '.join(map(repr, known))}" if known else "it has none"
+        file = shown(settings.file) if settings.file else "dialer.toml"
+        raise BadInput(
+            f"{self.where('call', 'account')}: call.account = {name!r} is not an account of {file}, {there}"
+            f"{did_you_mean(name, known)}; add [accounts.{name}] there"
+        )
+
+    def where(self, *path: str | int) -> str:
+        """Return `campaigns/spring/campaign.toml:12`, where the file says the key, for a message."""
+        return place(self.file, line_of(self._lines, path))
