@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from dialer.base.errors import BadInput
-from dialer.base.settings import Account, account_options
+from dialer.base.settings import Account, account_options, account_token
 from dialer.base.words import did_you_mean
 
 Options = TypeVar("Options", bound=BaseModel)
@@ -24,7 +25,7 @@ def read_options(account: Account, model: type[Options]) -> Options:
     for key in given:
         if key not in model.model_fields:
             raise BadInput(
-                f"dialer.toml: [accounts.{account.name}] {key}: not a setting of provider "
+                f"accounts.{account.name}.{key}: not a setting of provider "
                 f"'{account.provider}'{did_you_mean(key, known)}"
             )
     try:
@@ -33,7 +34,7 @@ def read_options(account: Account, model: type[Options]) -> Options:
         # Never the value as pydantic prints it, nor its input: a secret may stand in the wrong line.
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"dialer.toml: [accounts.{account.name}] {where}: {first['msg']}") from None
+        raise BadInput(f"accounts.{account.name}.{where}: {first['msg']}") from None
 
 
 def read_base_url(account: Account, default: str) -> str:
@@ -42,24 +43,22 @@ def read_base_url(account: Account, default: str) -> str:
     scheme, _, rest = url.partition("://")
     if scheme.lower() not in ("http", "https") or not rest or any(mark in rest for mark in "@?# "):
         raise BadInput(
-            f"dialer.toml: [accounts.{account.name}] base_url: expected an address such as {default}, "
+            f"accounts.{account.name}.base_url: expected an address such as {default}, "
             "without user name, query or spaces"
         )
     return url
 
 
 def read_token(account: Account) -> str:
-    """Return the account's secret. Raises BadInput where it is missing or cannot be sent."""
-    token = account.token.get_secret_value().strip() if account.token is not None else ""
-    if not token:
-        variable = "".join(sign if sign.isalnum() else "_" for sign in account.name.upper())
+    """Return the account's secret, fit for a header.
+
+    Raises:
+        BadInput: it is missing, or holds what no header may hold; it is not shown.
+    """
+    token = account_token(account).strip()
+    if re.fullmatch(r"[!-~]+", token) is None:
         raise BadInput(
-            f"dialer.toml: [accounts.{account.name}] has no token: "
-            f'set token = "env:{variable}_TOKEN" and put the token into that variable'
-        )
-    if not (token.isascii() and token.isprintable()) or " " in token:
-        raise BadInput(
-            f"dialer.toml: [accounts.{account.name}] token: holds a space, a line break or a sign that no "
-            "header may hold; was the whole line of a file or a quoted text copied?"
+            f"accounts.{account.name}.token: empty, or it holds a space, a line break or a non-ASCII sign; "
+            "was more than the token copied?"
         )
     return token
