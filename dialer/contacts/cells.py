@@ -15,6 +15,8 @@ from dialer.contacts.reader import Reader
 _DIGITS_OF_A_NUMBER = 7
 """A part of a cell with as many digits is a number of its own, not an extension."""
 
+_TWO_NUMBERS = r"^(?:\D*\d){14}"
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -81,9 +83,11 @@ def _suspects(texts: pl.Series, numbers: Numbers, asked: Asked) -> I64:
     unusual = pl.DataFrame({"text": texts.gather(rows).fill_null(""), "valid": valid})
     text, valid_alone = pl.col("text"), pl.col("valid")
     # Two numbers need room, and what libphonenumber reads keeps its invisible characters.
-    two = text.str.contains(PARTED) & (~valid_alone | (text.str.len_bytes() > 2 * _DIGITS_OF_A_NUMBER))
+    roomy = (text.str.len_bytes() > 2 * _DIGITS_OF_A_NUMBER) & text.str.contains(_TWO_NUMBERS)
+    two = (~valid_alone | roomy) & text.str.contains(PARTED)
     mask = text.str.contains(DAMAGED) | two | (~valid_alone & text.str.contains(HIDDEN))
-    return rows[unusual.select(mask).to_series().to_numpy()]
+    suspects: I64 = rows[unusual.select(mask).to_series().to_numpy()]
+    return suspects
 
 
 def _repair(cells: Cells, rows: I64, texts: pl.Series, asked: Asked) -> None:

@@ -29,10 +29,15 @@ class Digits(NamedTuple):
     """
 
     value: U64
-    count: npt.NDArray[np.uint8]
+    length: npt.NDArray[np.uint8]
     plus: Flags
     odd: Flags
     parted: Flags
+
+    def of(self, rows: I64) -> Digits:
+        """Return the same for some of the rows."""
+        value, length, plus, odd, parted = self
+        return Digits(value[rows], length[rows], plus[rows], odd[rows], parted[rows])
 
 
 def _pair_table(first: bool) -> npt.NDArray[np.uint16]:
@@ -58,7 +63,8 @@ def _pair_table(first: bool) -> npt.NDArray[np.uint16]:
         (_SLASH, (early == ord("/")) | (late == ord("/"))),
     ):
         table = table + np.where(holds, flag, 0)
-    return table.reshape(-1).astype(np.uint16)
+    entries: npt.NDArray[np.uint16] = table.reshape(-1).astype(np.uint16)
+    return entries
 
 
 _FIRST, _LATER = _pair_table(True), _pair_table(False)

@@ -15,7 +15,7 @@ _FLOAT = r"^(\s*\+?[0-9]{7,})(?:\.0+|,00?)\s*$"
 _INVISIBLE = r"[\u00AD\u061C\u180E\u200B-\u200F\u202A-\u202E\u2060-\u2069\uFEFF\p{Cc}&&[^\t]]"
 _ODD_SPACE = r"[\t\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]"
 
-DAMAGED = r"[=\"'“”„‟‘’‚‛`´]|[.,]0|[0-9][eE][+0-9-]"
+DAMAGED = r"[=\"'“”„‟‘’‚‛`´]|[.,]0+[^0-9]*$|[0-9][eE][+0-9-]"
 """A text without this is neither quoted nor what a spreadsheet made of a number."""
 
 PARTED = r"[;,|/\r\n&]|(?i)\s(?:or|and)\s"

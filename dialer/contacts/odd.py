@@ -1,9 +1,9 @@
 """Texts that hold more than digits and marks: labels, extensions, letters, URIs, unusual characters.
 
 Done is what libphonenumber does before it looks at digits: what is in front and behind is cut off, the rest
-must look like a number, an extension is taken off its end, letters become digits. The regular expressions are
-those of `phonenumberutil`, cut down to ASCII, into which other characters are folded first where they mean the
-same. What cannot be folded is left to `phonenumbers`.
+must look like a number, an extension is taken off its end, letters become digits. The regular expressions
+are those of `phonenumberutil`, cut down to ASCII, into which other characters are folded first where they
+mean the same. What cannot be folded is left to `phonenumbers`.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def clean(texts: pl.Series) -> Cleaned:
 
 
 def _start() -> list[pl.Expr]:
-    """Return the text from the first digit or + on, without what stands behind the number, and what to ask."""
+    """Return the text from the first digit or + to the end of the number, and what to ask."""
     text = pl.col("text")
     plain = (
         text.str.replace(r"(?s)^[^+0-9]*", "")

@@ -13,7 +13,7 @@ from dialer.contacts.patterns import Intervals
 class Pieces(NamedTuple):
     """Where each piece starts (the first at 0), and what the numbers in it become.
 
-    A number x of the piece becomes x + `delta`, a number of `length` digits; `action` says what to do with it.
+    A number x of the piece becomes x + `delta`, a number of `length` digits; `action` says what to do next.
     """
 
     start: I64

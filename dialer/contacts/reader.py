@@ -41,7 +41,7 @@ _TENS = np.array([10**power for power in range(20)], dtype=np.uint64)
 
 
 class Places(NamedTuple):
-    """Per default region: where its texts without a + stand in the tables, and those read again without it."""
+    """Per default region: the context of its texts without a +, and of those read again without it."""
 
     national: I64
     again: I64
@@ -74,7 +74,7 @@ class Reader:
         digits = read_digits(texts)
         value, outcome = self._decide(digits, region, places)
         # Two digits are a number only if nothing stands between them.
-        odd = digits.odd | (digits.count > DIGITS_MAX) | (digits.count == 2) | (outcome == ASK_KIND)
+        odd = digits.odd | (digits.length > DIGITS_MAX) | (digits.length == 2) | (outcome == ASK_KIND)
         rest, unusual = np.flatnonzero(odd), np.flatnonzero(digits.odd | digits.parted)
         if not len(rest):
             return Numbers(value, outcome, Sparse.empty(), Sparse.empty(), unusual)
@@ -95,8 +95,8 @@ class Reader:
         cleaned = clean(texts)
         digits = read_digits(cleaned.text)
         value, outcome = self._decide(digits, region, places)
-        many = np.flatnonzero((digits.count > DIGITS_MAX) & ~cleaned.ask)
-        never = self.too_long.surely(cleaned.text.gather(many), digits.count[many], region[many], names)
+        many = np.flatnonzero((digits.length > DIGITS_MAX) & ~cleaned.ask)
+        never = self.too_long.surely(cleaned.text.gather(many), digits.length[many], region[many], names)
         outcome[many] = np.where(never, Verdict.LONG_TEXT, ASK_KIND)
         outcome[cleaned.ask] = ASK_KIND
         outcome[~cleaned.ask & cleaned.text.is_null().to_numpy()] = Verdict.NOT_A_NUMBER
@@ -128,13 +128,13 @@ class Reader:
     def _decide(self, digits: Digits, region: I64, places: Places) -> tuple[U64, I32]:
         """Return E.164 and the outcome, `ASK_KIND` where no table knows."""
         tables = self.tables
-        many = np.flatnonzero(digits.count > DIGITS_MAX)
+        many = np.flatnonzero(digits.length > DIGITS_MAX)
         if len(many):
             # They are not in the tables; what is found here is not used.
-            digits = digits._replace(value=digits.value.copy(), count=digits.count.copy())
-            digits.value[many], digits.count[many] = 0, 0
+            digits = digits._replace(value=digits.value.copy(), length=digits.length.copy())
+            digits.value[many], digits.length[many] = 0, 0
         place = np.where(digits.plus, INTERNATIONAL, places.national[region])
-        index = self._plan_of(place, digits.count, digits.value)
+        index = self._plan_of(place, digits.length, digits.value)
         action = tables.plan_action[index]
         value = digits.value + tables.plan_delta[index].astype(np.uint64)
         length = tables.plan_length[index]
@@ -142,7 +142,7 @@ class Reader:
         kind = self._kind_of(length, value)
         if not len(special):
             return value, kind
-        some = Digits(*(column[special] for column in digits))
+        some = digits.of(special)
         action, moved, length = self._follow(
             action[special], index[special], some, places.again[region[special]]
         )
@@ -162,7 +162,7 @@ class Reader:
         """Return action, value and length after all further look-ups; the action is never one of these."""
         tables = self.tables
         action, index = action.copy(), index.copy()
-        value, count = digits.value.copy(), digits.count.copy()
+        value, count = digits.value.copy(), digits.length.copy()
         retried = np.flatnonzero(action == RETRY)
         if len(retried):
             index[retried] = self._plan_of(again[retried], count[retried], value[retried])

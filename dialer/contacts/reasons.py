@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import phonenumbers
 import polars as pl
 
 from dialer.contacts.cells import Asked
+from dialer.contacts.digits import read_digits
 from dialer.contacts.numbers import I32, I64, Flags, Outcome, Sparse, Verdict, as_e164
 from dialer.contacts.reader import index_of
 from dialer.contacts.regions import name_of, suggest_region
@@ -35,6 +37,8 @@ _REASONS = {
 
 _WORDS = sorted({*_REASONS.values(), "no_digits", "emergency_or_short"})
 
+_MENDED_BY_PLUS = ("not_valid", "too_long", "not_possible", "no_region")
+
 _AS_TEXT = (
     "format the column as text in the spreadsheet before the numbers are typed or pasted, and export it again"
 )
@@ -53,72 +57,88 @@ def explain(
     if not len(rows):
         return [Sparse.empty().dense(name, height) for name in ("reason", "detail", "suggestion")]
     texts = raw.gather(rows).rename("text")
-    verdicts = asked.reader.outcomes.verdicts()
+    digits, international = _counted(texts)
     country = Sparse.empty().dense("country", len(rows))
-    if countries is not None:
+    if countries is not None and unknown.any():
         named = pl.DataFrame({"country": countries.cast(pl.String).gather(rows), "unknown": unknown[rows]})
         country = named.select(pl.when("unknown").then("country"))["country"]
+    verdict = asked.reader.outcomes.verdicts()[outcome[rows]]
+    reason = _reasons(texts, verdict, digits, international)
     frame = pl.DataFrame(
         {
-            "text": texts,
-            "digits": texts.str.count_matches(r"\d").fill_null(0),
+            "reason": reason,
             "outcome": outcome[rows],
-            "verdict": verdicts[outcome[rows]],
             "region": asked.region[rows],
+            "digits": digits,
             "country": country,
         }
     )
-    frame = frame.with_columns(reason=_reason())
     sentences, which = _sentences_of(frame, asked)
-    frame = frame.with_columns(
-        detail=pl.Series([detail for detail, _ in sentences], dtype=pl.String).gather(which),
-        suggestion=pl.Series([suggestion for _, suggestion in sentences], dtype=pl.String).gather(which),
-    )
-    frame = frame.with_columns(suggestion=pl.coalesce(_with_plus(frame, asked.of(rows)), "suggestion"))
-    return [Sparse(rows, frame[name]).dense(name, height) for name in ("reason", "detail", "suggestion")]
+    details: list[str | None] = [detail for detail, _ in sentences]
+    suggestions: list[str | None] = [suggestion for _, suggestion in sentences]
+    better, said = _with_plus(texts, reason, digits, asked)
+    hints = which.copy()
+    hints[better] = np.arange(len(said)) + len(suggestions)
+    return [
+        _spread("reason", pl.Series(_WORDS), reason, rows, height),
+        _spread("detail", pl.Series(details, dtype=pl.String), which, rows, height),
+        _spread("suggestion", pl.Series(suggestions, dtype=pl.String).append(said), hints, rows, height),
+    ]
+
+
+def _spread(name: str, texts: pl.Series, which: I64, rows: I64, height: int) -> pl.Series:
+    """Return the texts in their rows, null elsewhere."""
+    place = np.full(height, len(texts), dtype=np.uint32)
+    place[rows] = which
+    return pl.concat([texts, pl.Series([None], dtype=pl.String)]).gather(pl.Series(place)).alias(name)
+
+
+def _counted(texts: pl.Series) -> tuple[I64, Flags]:
+    """Return how many digits each text has, and whether a + stands before them."""
+    found = read_digits(texts)
+    count, plus = found.length.astype(np.int64), found.plus.copy()
+    odd = np.flatnonzero(found.odd)
+    if len(odd):
+        some = texts.gather(odd)
+        count[odd] = some.str.count_matches(r"\d").fill_null(0).to_numpy()
+        plus[odd] = some.str.contains(r"^[^0-9]*[+＋]").fill_null(False).to_numpy()
+    return count, plus
+
+
+def _reasons(texts: pl.Series, verdict: npt.NDArray[np.uint8], digits: I64, international: Flags) -> I64:
+    """Return the index of each reason in `_WORDS`."""
+    of_verdict = np.array([_WORDS.index(_REASONS[each]) for each in Verdict], dtype=np.int64)
+    reason = of_verdict[verdict]
+    least, most = _SHORT_CODE_DIGITS
+    sure = (verdict == Verdict.DAMAGED) | (verdict == Verdict.VALID)
+    reason[~sure & (digits < least)] = _WORDS.index("too_short")
+    short = ~sure & (digits >= least) & (digits <= most) & ~international
+    reason[short] = _WORDS.index("emergency_or_short")
+    without = np.flatnonzero(~sure & (digits == 0))
+    if len(without):
+        empty = (texts.gather(without).fill_null("").str.strip_chars() == "").to_numpy()
+        reason[without] = np.where(empty, _WORDS.index("blank"), _WORDS.index("no_digits"))
+    return reason
 
 
 def _sentences_of(frame: pl.DataFrame, asked: Asked) -> tuple[list[tuple[str, str | None]], I64]:
     """Return all different pairs of detail and suggestion, and which pair each row has."""
-    every = pl.Series(_WORDS, dtype=pl.String)
-    reason = frame["reason"].replace_strict(every, pl.Series(range(len(every))), return_dtype=pl.Int64)
     country, countries = index_of(frame["country"], frame.height)
-    numbers = (reason.to_numpy(), frame["outcome"].to_numpy(), frame["region"].to_numpy(), country)
+    numbers = (frame["reason"].to_numpy(), frame["outcome"].to_numpy(), frame["region"].to_numpy(), country)
     packed = frame["digits"].to_numpy().astype(np.int64)
     for column, size in zip(
-        numbers, (len(every), len(asked.reader.outcomes.all), len(asked.names), len(countries)), strict=True
+        numbers, (len(_WORDS), len(asked.reader.outcomes.all), len(asked.names), len(countries)), strict=True
     ):
         packed = packed * size + column
     _, first, which = np.unique(packed, return_index=True, return_inverse=True)
     compare = _compared()
     rows = frame.select("reason", "outcome", "region", "digits", "country")[first]
+    outcomes, names = asked.reader.outcomes.all, asked.names
     sentences = [
-        _sentences(reason, asked.reader.outcomes.all[code], asked.names[region], digits, country, compare)
+        _sentences(_WORDS[reason], outcomes[code], names[region], digits, country, compare)
         for reason, code, region, digits, country in rows.iter_rows()
     ]
     return sentences, which.reshape(-1)
-
-
-def _reason() -> pl.Expr:
-    international = pl.col("text").str.contains(r"^[^0-9]*[+＋]")
-    word = pl.col("verdict").replace_strict(
-        [int(verdict) for verdict in _REASONS], list(_REASONS.values()), return_dtype=pl.String
-    )
-    damaged = pl.col("verdict") == int(Verdict.DAMAGED)
-    allowed = pl.col("verdict") == int(Verdict.VALID)
-    return (
-        pl.when(pl.col("text").is_null() | (pl.col("text").str.strip_chars() == ""))
-        .then(pl.lit("blank"))
-        .when(damaged | allowed)
-        .then(word)
-        .when(pl.col("digits") == 0)
-        .then(pl.lit("no_digits"))
-        .when(pl.col("digits").is_between(*_SHORT_CODE_DIGITS) & ~international)
-        .then(pl.lit("emergency_or_short"))
-        .when(pl.col("digits") < _SHORT_CODE_DIGITS[0])
-        .then(pl.lit("too_short"))
-        .otherwise(word)
-    )
 
 
 def _sentences(
@@ -189,22 +209,21 @@ def _compared() -> Callable[[str], str]:
     return compare
 
 
-def _with_plus(frame: pl.DataFrame, asked: Asked) -> pl.Series:
-    """Return what the digits would be with a + in front, where that is a valid number."""
-    worth = frame.select(
-        pl.col("reason").is_in(["not_valid", "too_long", "not_possible", "no_region"])
-        & pl.col("digits").is_between(*_SUGGESTED_DIGITS)
-        & pl.col("text").str.contains(r"^[^0-9+]*[1-9][0-9 ().-]*$")
-    )["reason"]
-    rows = np.flatnonzero(worth.fill_null(False).to_numpy())
+def _with_plus(texts: pl.Series, reason: I64, digits: I64, asked: Asked) -> tuple[I64, pl.Series]:
+    """Return rows that are valid numbers with a + in front of their digits, and the sentence that says so."""
+    least, most = _SUGGESTED_DIGITS
+    worth = np.isin(reason, [_WORDS.index(word) for word in _MENDED_BY_PLUS])
+    rows = np.flatnonzero(worth & (digits >= least) & (digits <= most))
+    some = texts.gather(rows)
+    rows = rows[some.str.contains(r"^[^0-9+]*[1-9][0-9 ().-]*$").fill_null(False).to_numpy()]
     if not len(rows):
-        return Sparse.empty().dense("with_plus", frame.height)
-    texts = "+" + frame["text"].gather(rows).str.replace_all(r"[^0-9]", "")
-    found = asked.reader.read(texts, np.zeros(len(rows), dtype=np.int64), [None])
+        return rows, pl.Series(dtype=pl.String)
+    written = "+" + texts.gather(rows).str.replace_all(r"[^0-9]", "")
+    found = asked.reader.read(written, np.zeros(len(rows), dtype=np.int64), [None])
     valid = asked.reader.outcomes.verdicts()[found.outcome] == Verdict.VALID
     regions = asked.reader.outcomes.column("region").gather(found.outcome)
     said = pl.DataFrame({"phone": as_e164(found.value), "region": regions}).filter(pl.Series(valid))
     sentences = said.select(
         said=pl.format("if its country code is there already, write {} ({})", "phone", "region")
     )
-    return Sparse(rows[valid], sentences["said"]).dense("with_plus", frame.height)
+    return rows[valid], sentences["said"]

@@ -14,6 +14,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -118,7 +119,7 @@ def _joined(
     kinds: list[tuple[int, Kinds]],
     outcomes: Outcomes,
 ) -> Tables:
-    # Without any digit there is nothing to read, with one as good as nothing; where no region is, only a + helps.
+    # One digit is no number. Where no region is known, only a + helps.
     cells = [_single(NOWHERE, length, NO_REGION) for length in range(2, DIGITS_MAX + 1)]
     cells += [_single(place, length, NO_DIGITS) for place in places.values() for length in (0, 1)]
     for place, length, plan in plans:
@@ -128,7 +129,6 @@ def _joined(
         cells.append((key, action, plan.delta[index], plan.length[index], plan.extracted[index]))
     key, action, delta, to, extracted = (np.concatenate(column) for column in zip(*cells, strict=True))
     order = np.argsort(key, kind="stable")
-    key, action, delta, to, extracted = (column[order] for column in (key, action, delta, to, extracted))
     found = []
     for length, kind in kinds:
         lead, index, unsure = _leading(kind.start, length)
@@ -137,11 +137,11 @@ def _joined(
     kind_key, outcome = (np.concatenate(column) for column in zip(*found, strict=True))
     return Tables(
         places,
-        key,
-        action.astype(np.uint8),
-        delta,
-        to.astype(np.uint8),
-        extracted,
+        key[order],
+        action[order].astype(np.uint8),
+        delta[order].astype(np.int64),
+        to[order].astype(np.uint8),
+        extracted[order].astype(np.bool_),
         kind_key,
         outcome.astype(np.int32),
         tuple(outcomes.all),
@@ -168,7 +168,7 @@ def _leading(start: I64, length: int) -> tuple[I64, I64, Flags]:
 def _read(file: Path) -> Tables | None:
     """Return the tables of a file, None where there is none for this version."""
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with file.open("rb") as source, np.load(source, allow_pickle=False) as stored:
             about = json.loads(bytes(stored["about"]))
             if about["version"] != [phonenumbers.__version__, COMPILER]:
                 return None
@@ -183,7 +183,7 @@ def _read(file: Path) -> Tables | None:
                 stored["kind_outcome"].astype(np.int32),
                 tuple(Outcome(Verdict(verdict), *rest) for verdict, *rest in about["outcomes"]),
             )
-    except (OSError, ValueError, KeyError, EOFError, TypeError):
+    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile):
         return None
 
 
@@ -226,3 +226,8 @@ def _write(tables: Tables, file: Path) -> None:
             raise
     except OSError:
         return
+
+
+if __name__ == "__main__":
+    # After an update of phonenumbers: python -m dialer.contacts.tables
+    _SHIPPED.write_bytes(as_bytes(compile_tables()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,14 @@ from dialer.contacts.numbers import I64, Flags
 from dialer.contacts.patterns import Path, parse_pattern, paths
 
 _CODE_DIGITS_MAX = 3
+_HEAD_DIGITS = 4
 
 
 class TooLong:
-    """How many digits can be stripped at most from texts that begin with given two digits."""
+    """How many digits can be stripped at most from texts that begin with given four digits."""
 
     def __init__(self) -> None:
-        self._known: dict[str | None, npt.NDArray[np.int64]] = {}
+        self._known: dict[str | None, I64] = {}
         mains = [main_metadata(code) for code in phonenumberutil.COUNTRY_CODE_TO_REGION_CODE]
         self._abroad = _CODE_DIGITS_MAX + max(_stripped(metadata) for metadata in mains)
 
@@ -28,37 +30,57 @@ class TooLong:
         self, texts: pl.Series, count: npt.NDArray[np.uint8], region: I64, names: list[str | None]
     ) -> Flags:
         """Return which texts, digits with or without a + in front, leave too long a national number."""
-        head = texts.str.strip_chars_start("+").str.slice(0, 2).cast(pl.Int64, strict=False).fill_null(0)
+        if not len(texts):
+            return np.zeros(0, dtype=np.bool_)
+        digits = texts.str.strip_chars_start("+").str.slice(0, _HEAD_DIGITS)
+        head = digits.cast(pl.Int64, strict=False).fill_null(0).to_numpy()
         plus = texts.str.starts_with("+").fill_null(False).to_numpy()
-        stripped = np.stack([self._stripped_by_head(name) for name in names])[region, head.to_numpy()]
+        stripped = np.zeros(len(texts), dtype=np.int64)
+        for index in np.unique(region):
+            mine = region == index
+            stripped[mine] = self._stripped_by_head(names[index])[head[mine]]
         stripped = np.where(plus, np.maximum(stripped, self._abroad), stripped)
         found: Flags = count.astype(np.int64) - stripped > NSN_MAX
         return found
 
-    def _stripped_by_head(self, region: str | None) -> npt.NDArray[np.int64]:
+    def _stripped_by_head(self, region: str | None) -> I64:
         if region not in self._known:
             metadata = PhoneMetadata.metadata_for_region((region or "").upper(), None)
-            self._known[region] = self._of(metadata) if metadata else np.zeros(100, dtype=np.int64)
+            nothing = np.zeros(10**_HEAD_DIGITS, dtype=np.int64)
+            self._known[region] = self._of(metadata) if metadata else nothing
         return self._known[region]
 
-    def _of(self, metadata: Any) -> npt.NDArray[np.int64]:
-        prefix = _stripped(metadata)
-        found = np.full(100, prefix)
+    def _of(self, metadata: Any) -> I64:
         own = str(metadata.country_code)
-        main = _stripped(main_metadata(metadata.country_code))
-        for head in _heads(own):
-            found[head] = max(found[head], len(own) + prefix + main)
+        main = main_metadata(metadata.country_code)
+        found = _stripped_at(metadata, 0)
+        # Behind the own calling code a prefix goes by the region's rules, then one by the main region's.
+        first, second = _stripped_at(metadata, len(own)), _stripped_at(main, len(own))
+        both = np.where(first > 0, first + _stripped(main), second) + len(own)
+        mine = _begins([1 << int(digit) for digit in own], 0)
+        found[mine] = np.maximum(found[mine], both[mine])
         for path in _ways(metadata.international_prefix):
-            for head in range(100):
-                if all(mask >> digit & 1 for mask, digit in zip(path.masks, divmod(head, 10), strict=False)):
-                    found[head] = max(found[head], len(path.masks) + self._abroad)
+            abroad = _begins(path.masks, 0)
+            found[abroad] = np.maximum(found[abroad], len(path.masks) + self._abroad)
         return found
 
 
-def _heads(digits: str) -> range:
-    return range(int(digits) * 10, int(digits) * 10 + 10) if len(digits) == 1 else range(
-        int(digits[:2]), int(digits[:2]) + 1
-    )  # fmt: skip
+def _begins(masks: Sequence[int], place: int) -> Flags:
+    """Return which heads go on like this from the given place; what is behind them is unknown and may."""
+    heads = np.arange(10**_HEAD_DIGITS)
+    found = np.ones(len(heads), dtype=np.bool_)
+    for offset, mask in enumerate(masks[: max(_HEAD_DIGITS - place, 0)], start=place):
+        found &= (mask >> (heads // 10 ** (_HEAD_DIGITS - 1 - offset) % 10) & 1).astype(np.bool_)
+    return found
+
+
+def _stripped_at(metadata: Any, place: int) -> I64:
+    """Return how many digits a national prefix at this place takes away at most."""
+    found = np.zeros(10**_HEAD_DIGITS, dtype=np.int64)
+    for path in _ways(metadata.national_prefix_for_parsing):
+        mine = _begins(path.masks, place)
+        found[mine] = np.maximum(found[mine], len(path.masks))
+    return found
 
 
 def _stripped(metadata: Any) -> int:
@@ -67,4 +89,6 @@ def _stripped(metadata: Any) -> int:
 
 
 def _ways(pattern: str | None) -> list[Path]:
-    return paths(parse_pattern(pattern)) if pattern and pattern != "NonMatch" else []
+    """Return the ways through a prefix pattern that a text of so many digits can take."""
+    found = paths(parse_pattern(pattern)) if pattern and pattern != "NonMatch" else []
+    return [path for path in found if not path.ends]

@@ -11,20 +11,50 @@ import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType, format_number
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
-LIST_REGIONS = (
-    "US US US US US IN IN IN IN GB GB GB AE AE AU AU CA CA SG DE DE BR BR SA EG FR IT ES MX AR NL BE CH AT SE NO DK"
-    " FI PL PT IE ZA NG KE PH ID MY TH VN JP KR CN HK TW TR RU IL"
-).split()
+_LIST = """
+    US US US US US IN IN IN IN GB GB GB AE AE AU AU CA CA SG DE DE BR BR SA EG FR IT ES MX AR NL BE CH AT SE
+    NO DK FI PL PT IE ZA NG KE PH ID MY TH VN JP KR CN HK TW TR RU IL
+"""
+LIST_REGIONS = _LIST.split()
 _KINDS = [value for value in PhoneNumberType.values() if value != PhoneNumberType.UNKNOWN]
 _SPACES = " \u00a0\u2009\u202f\u3000\u200b\u2060\t"
 _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212\uff0d\u30fc~/."
 _JUNK = "()[]*#+;,:xX/\\'\"=&|_~.abcABCſKéßдобext\n\r\x00\u200e\u202c\ufeff٣３²½①ー＃～：，…"
 _DIGIT_SETS = ["0123456789", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "０１２３４５６７８９", "०१२३४५६७८९"]
 _EXTENSIONS = [
-    " ext. {}", " x{}", "x{}", ";ext={}", ", {}", ",{}", ",,{}#", ";{}", "#{}", " extension {}", " extn:{}", "~{}", " - {}#",
-    " int {}", " anexo {}", " доб. {}", " ｅｘｔ{}", " доп {}", "\u00a0ext\u00a0{}", " #{}#", "/x{}", " x{}/x5", " Ext-{}",
-    " extensió {}", "–{}#", " xt {}", " ; {}",
-]  # fmt: skip
+    " ext. {}",
+    " x{}",
+    "x{}",
+    ";ext={}",
+    ", {}",
+    ",{}",
+    ",,{}#",
+    ";{}",
+    "#{}",
+    " extension {}",
+    " extn:{}",
+    "~{}",
+    " - {}#",
+    " int {}",
+    " anexo {}",
+    " доб. {}",
+    " ｅｘｔ{}",
+    " доп {}",
+    "\u00a0ext\u00a0{}",
+    " #{}#",
+    "/x{}",
+    " x{}/x5",
+    " Ext-{}",
+    " extensió {}",
+    "–{}#",
+    " xt {}",
+    " ; {}",
+]
+
+
+def in_digits(text: str, digits: str) -> str:
+    """Return the text with its digits in another script."""
+    return text.translate(str.maketrans("0123456789", digits))
 
 
 class Corpus:
@@ -43,7 +73,9 @@ class Corpus:
         number.merge_from(self.random.choice(self.examples[region]))
         keep = self.random.choice([0, 2, 4, 5, 6, 7])
         text = str(number.national_number)
-        changed = text[: len(text) - keep] + "".join(self.random.choices("0123456789", k=min(keep, len(text))))
+        changed = text[: len(text) - keep] + "".join(
+            self.random.choices("0123456789", k=min(keep, len(text)))
+        )
         number.national_number = int(changed or "0")
         return number
 
@@ -73,9 +105,13 @@ class Corpus:
         elif roll < 0.86:
             text = format_number(number, PhoneNumberFormat.NATIONAL).replace(" ", choose(".-/"))
         elif roll < 0.88:
-            text = choose(["Tel: ", "mob ", "M. ", "Phone "]) + format_number(number, PhoneNumberFormat.INTERNATIONAL)
+            text = choose(["Tel: ", "mob ", "M. ", "Phone "]) + format_number(
+                number, PhoneNumberFormat.INTERNATIONAL
+            )
         elif roll < 0.90:
-            text = format_number(number, PhoneNumberFormat.NATIONAL) + choose([" ext 12", " x123", " ext. 4", ",77"])
+            text = format_number(number, PhoneNumberFormat.NATIONAL) + choose(
+                [" ext 12", " x123", " ext. 4", ",77"]
+            )
         elif roll < 0.91:
             text = "tel:" + choose([e164, format_number(number, PhoneNumberFormat.RFC3966)[4:]])
         elif roll < 0.925:
@@ -83,7 +119,9 @@ class Corpus:
         elif roll < 0.935:
             text = e164.replace("-", "\u2013").translate(str.maketrans("0123456789", choose(_DIGIT_SETS)))
         elif roll < 0.945:
-            text = format_number(number, PhoneNumberFormat.INTERNATIONAL).replace(" ", choose("\u2013\u00a0\u2011"))
+            text = format_number(number, PhoneNumberFormat.INTERNATIONAL).replace(
+                " ", choose("\u2013\u00a0\u2011")
+            )
         elif roll < 0.955:
             text = choose(["", " ", "-", "n/a", "none", "unknown", "0", "12345", "911", "999999999999"])
         elif roll < 0.957:
@@ -114,28 +152,48 @@ class Corpus:
         metadata = PhoneMetadata.metadata_for_region(region, None)
         national = phonenumbers.national_significant_number(number)
         code = str(metadata.country_code)
-        idd = choose(["00", "011", "0011", "8~10", "810", "009", "0015", "14880011", "00 ", "119", "010", "1770", "99"])
+        idd = choose(
+            ["00", "011", "0011", "8~10", "810", "009", "0015", "14880011", "00 ", "119", "010", "1770", "99"]
+        )
         prefix = metadata.national_prefix or choose(["0", "1", "8"])
-        carrier = choose(["15", "31", "18314", "12345", "17900", "08531", "0441", "1550", "10288", "456", "9", "1611"])
+        carrier = choose(
+            ["15", "31", "18314", "12345", "17900", "08531", "0441", "1550", "10288", "456", "9", "1611"]
+        )
         return choose(
             [
-                national, prefix + national, "+" + code + national, code + national, idd + code + national,
-                "+" + code + prefix + national, code + prefix + national, prefix + carrier + national,
-                "0" + carrier + national, code + carrier + national, "+" + code + "0" + carrier + national,
-                "+" + idd + code + national, "+0" + code + national, code + code + national, prefix + prefix + national,
+                national,
+                prefix + national,
+                "+" + code + national,
+                code + national,
+                idd + code + national,
+                "+" + code + prefix + national,
+                code + prefix + national,
+                prefix + carrier + national,
+                "0" + carrier + national,
+                code + carrier + national,
+                "+" + code + "0" + carrier + national,
+                "+" + idd + code + national,
+                "+0" + code + national,
+                code + code + national,
+                prefix + prefix + national,
                 format_number(number, choose([0, 1, 2, 3])),
                 "".join(self.random.choices("0123456789", k=self.random.randrange(1, 24))),
                 "+" + "".join(self.random.choices("0123456789", k=self.random.randrange(1, 24))),
-                national + choose([" ", "/", ""]) + national, national[-7:], national[-6:], idd + national,
+                national + choose([" ", "/", ""]) + national,
+                national[-7:],
+                national[-6:],
+                idd + national,
                 choose(["800", "808", "870", "878", "881", "882", "883", "888", "979"]) + national[:9],
                 "+" + choose(["800", "808", "870", "878", "881", "882", "883", "888", "979"]) + national[:9],
             ]
-        )  # fmt: skip
+        )
 
     def _touch(self, text: str, region: str) -> str:
         choose = self.random.choice
         place = self.random.randrange(len(text) + 1)
-        other = "".join(self.random.choices("0123456789", k=choose([1, 2, 3, 4, 6, 7, 9, 10, 15, 16, 20, 21])))
+        other = "".join(
+            self.random.choices("0123456789", k=choose([1, 2, 3, 4, 6, 7, 9, 10, 15, 16, 20, 21]))
+        )
         return choose(
             [
                 lambda: text[:place] + choose(_JUNK) + text[place:],
@@ -145,15 +203,29 @@ class Corpus:
                 lambda: text[:place] + choose("0123456789") + text[place:],
                 lambda: " ".join([text[:place], text[place:]]),
                 lambda: text + choose(_EXTENSIONS).format(other),
-                lambda: text + choose(_EXTENSIONS).format(other.translate(str.maketrans("0123456789", _DIGIT_SETS[1]))),
+                lambda: text + choose(_EXTENSIONS).format(in_digits(other, _DIGIT_SETS[1])),
                 lambda: text.translate(str.maketrans("0123456789", choose(_DIGIT_SETS))),
                 lambda: text.replace("+", choose(["＋", "++", "+ +", "(+)", "+("])),
                 lambda: text.translate(str.maketrans("2345", choose(["ADGJ", "adgj", "2DGJ"]))),
                 lambda: choose(["tel:", "Tel ", "T. +", "(", "x", "1x", "é", " \u202a", "№"]) + text,
-                lambda: text + choose([")", " home", " (w)", "é", "\u202c", ".", "  ", " #", "#", "_", "\n", ".0", "E+11"]),
-                lambda: "tel:" + text + choose([";ext=", ";isub=", ";phone-context=+44", ";phone-context=a.b"]) + other,
-                lambda: text + choose([";phone-context=+", ";phone-context=", ";isub="]) + choose(["1", "44", "x", "", "a-b.c"]),
+                lambda: (
+                    text
+                    + choose(
+                        [")", " home", " (w)", "é", "\u202c", ".", "  ", " #", "#", "_", "\n", ".0", "E+11"]
+                    )
+                ),
+                lambda: (
+                    "tel:"
+                    + text
+                    + choose([";ext=", ";isub=", ";phone-context=+44", ";phone-context=a.b"])
+                    + other
+                ),
+                lambda: (
+                    text
+                    + choose([";phone-context=+", ";phone-context=", ";isub="])
+                    + choose(["1", "44", "x", "", "a-b.c"])
+                ),
                 lambda: choose("\t\n \u00a0") + text,
                 lambda: text + choose([" / ", "/", " or ", ";", ", "]) + self._digits(region),
             ]
-        )()  # fmt: skip
+        )()

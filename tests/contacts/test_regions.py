@@ -1,0 +1,51 @@
+import phonenumbers
+import pytest
+
+from dialer.base.errors import BadInput
+from dialer.contacts.regions import name_of, region_of, require_region
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("in", "IN"),
+        (" GB ", "GB"),
+        ("UK", "GB"),
+        ("Great Britain", "GB"),
+        ("England", "GB"),
+        ("USA", "US"),
+        ("U.S.A.", "US"),
+        ("United States of America", "US"),
+        ("the UAE", None),
+        ("UAE", "AE"),
+        ("ARE", "AE"),
+        ("South Korea", "KR"),
+        ("Korea, Republic of", None),
+        ("Deutschland", "DE"),
+        ("ÖSTERREICH", "AT"),
+        ("Cote d'Ivoire", "CI"),
+        ("Côte d’Ivoire", "CI"),
+        ("Türkiye", "TR"),
+        ("Turkey", "TR"),
+        ("St. Lucia", "LC"),
+        ("Hong Kong", "HK"),
+        ("日本", "JP"),
+        ("KSA", "SA"),
+        ("Czech Republic", "CZ"),
+        ("Nowhere", None),
+        ("", None),
+    ],
+)
+def test_a_country_is_found_by_code_name_and_short_form(text, region):
+    assert region_of(text) == region
+
+
+def test_every_region_is_found_by_its_own_name():
+    assert {region_of(name_of(region)) for region in phonenumbers.SUPPORTED_REGIONS} == (
+        phonenumbers.SUPPORTED_REGIONS
+    )
+
+
+def test_an_unknown_default_region_is_refused():
+    with pytest.raises(BadInput, match="expected an ISO code"):
+        require_region("ZZ")
