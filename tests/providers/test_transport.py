@@ -568,6 +568,7 @@ async def test_a_connection_closed_while_the_event_loop_was_blocked_is_not_used(
     """No event has told our side that the server hung up when the next call goes out: the kernel is asked."""
     hung_up = threading.Event()
     listening = socket.create_server(("127.0.0.1", 0))
+    listening.settimeout(5)
     seen: list[bytes] = []
 
     def serve_two() -> None:
@@ -579,7 +580,7 @@ async def test_a_connection_closed_while_the_event_loop_was_blocked_is_not_used(
                 accepted.sendall(OK)
             hung_up.set()
 
-    thread = threading.Thread(target=serve_two)
+    thread = threading.Thread(target=serve_two, daemon=True)
     thread.start()
     client = connect(f"http://127.0.0.1:{listening.getsockname()[1]}")
     await client.post("/calls", content=b"first")
