@@ -5,7 +5,7 @@ Bytes are looked up in pairs: one table says which digits a pair adds, and wheth
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -97,11 +97,15 @@ def read_digits(texts: pl.Series) -> Digits:
         longer = np.flatnonzero(size[block] > _SHORT)
         if len(longer):
             more = _read_block(buffer, start[block][longer], size[block][longer], _LONG)
-            for column, late in zip(part, more, strict=True):
-                column[longer] = late
-        for whole, column in zip(found, part, strict=True):
-            whole[block] = column
+            _place(part, longer, more)
+        _place(found, block, part)
     return found
+
+
+def _place(whole: Digits, where: I64 | slice, part: Digits) -> None:
+    column: npt.NDArray[Any]
+    for column, some in zip(whole, part, strict=True):
+        column[where] = some
 
 
 def _read_block(buffer: npt.NDArray[np.uint8], start: I64, size: I64, width: int) -> Digits:
