@@ -313,14 +313,15 @@ class Run:
         while True:
             await self._clock.sleep(self._account.poll_s)
             try:
-                settled, _ = await collector.round()
+                done = await collector.round()
             except NotReady as error:
                 self._list_failures += 1
                 log.warning("outcomes.not_read", account=self._account.name, error=str(error))
             else:
                 self._list_failures = 0
-                self._heard(settled)
-                self.progress.ended_calls += settled
+                self._heard(done.ended + done.found)
+                self.progress.bound += done.found
+                self.progress.ended_calls += done.ended
 
     def _heard(self, news: int) -> None:
         if news:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any
@@ -49,11 +49,18 @@ class Dialing:
             next(self._callers),
         )
 
-    def submission(self, opening: Opening, call: Call) -> Submission:
+    def submission(
+        self, opening: Opening, call: Call, departing: Callable[[], None] | None = None
+    ) -> Submission:
         """Return what the provider is told; the contact's own metadata wins over the campaign's."""
         own = orjson.loads(call.metadata) if call.metadata else {}
         return Submission(
-            opening.attempt_id, call.phone, opening.agent, opening.from_number, {**self.metadata, **own}
+            opening.attempt_id,
+            call.phone,
+            opening.agent,
+            opening.from_number,
+            {**self.metadata, **own},
+            departing,
         )
 
     def halt(self, reason: str | None) -> None:

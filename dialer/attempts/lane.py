@@ -46,6 +46,8 @@ NUMBER_BUSY_S = 60.0
 """When to ask again for a number that another campaign has an open attempt for."""
 HELD_LONG_S = 1.0
 """Attempts that would wait longer than this for a held account are withdrawn."""
+DEPARTURE_LATE_S = 0.0005
+"""A request that leaves later than this after its token is counted when it left."""
 LEASE_MARGIN_S = 3.0
 """A request never leaves in the last seconds of the worker's lease."""
 
@@ -155,15 +157,17 @@ class Lane:
         """Be one slot in flight: take the next attempt that may leave, wait for its answer, again."""
         while not self._stopping:
             opened = self._next_at_once()
-            if opened is None:
-                opened = await self._next()
             if opened is not None:
-                await self._send(opened)
+                await self._send(opened, None)
+                continue
+            opened, granted_at = await self._next()
+            if opened is not None:
+                await self._send(opened, partial(self._departed, granted_at))
 
     def _next_at_once(self) -> _Opened | None:
         return self._leaving() if self._opened and self._pace.rate == math.inf else None
 
-    async def _next(self) -> _Opened | None:
+    async def _next(self) -> tuple[_Opened | None, float]:
         """Wait for an attempt and for the account's token; only whoever has the token takes an attempt."""
         async with self._queue:
             with anyio.CancelScope() as self._waiting:
@@ -171,11 +175,16 @@ class Lane:
                     self._ahead.starve()
                     self._turn = anyio.Event()
                     await self._turn.wait()
-                if not self._stopping:
-                    await self._pace.take()
+                granted_at = 0.0 if self._stopping else await self._pace.take()
                 # While we waited for the token, a pause or a hold may have withdrawn what was open.
-                return self._leaving() if self._opened else None
-        return None
+                return self._leaving() if self._opened else None, granted_at
+        return None, 0.0
+
+    def _departed(self, granted_at: float) -> None:
+        """Tell the pace where a call left later than its token said: it had to connect first."""
+        now = self._clock.monotonic()
+        if now - granted_at > DEPARTURE_LATE_S:
+            self._pace.departed(granted_at, now)
 
     def _leaving(self) -> _Opened | None:
         if self._clock.monotonic() > self._lease_until() - LEASE_MARGIN_S:
@@ -187,7 +196,7 @@ class Lane:
         self._books.set()
         return self._opened.popleft()
 
-    async def _send(self, opened: _Opened) -> None:
+    async def _send(self, opened: _Opened, departing: Callable[[], None] | None) -> None:
         opening, call, dialing = opened
         now = self._clock.monotonic()
         sent_at_us = self._time.now_us()
@@ -196,7 +205,7 @@ class Lane:
         self.counts.last_sent_at = now
         result: Accepted | SubmitError
         try:
-            result = await self._provider.submit(dialing.submission(opening, call))
+            result = await self._provider.submit(dialing.submission(opening, call, departing))
         except SubmitError as error:
             result = error
         except anyio.get_cancelled_exc_class():

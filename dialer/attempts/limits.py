@@ -11,6 +11,11 @@ from dialer.attempts.pace import LocalPace, Window, take_together
 from dialer.base.clock import Clock
 
 
+COLD_FOR_S = 0.25
+COLD_LATE_S = 0.05
+"""The first calls meet cold servers and new connections: they are counted as leaving so much later."""
+
+
 class AccountPace:
     """Paces submissions by both limits, and every other request (polls, look-ups) by the second.
 
@@ -25,6 +30,7 @@ class AccountPace:
         self._both = [pace for pace in (self._calls, self._requests) if pace is not None]
         self._clock = clock
         self._held_until = 0.0
+        self._first_at = 0.0
         per_second = [calls_per_second, requests_per_minute and requests_per_minute / 60]
         self.limit = min((limit for limit in per_second if limit), default=None)
         """Submissions per second that can be reached, None where nothing limits them."""
@@ -39,10 +45,19 @@ class AccountPace:
     async def take(self) -> float:
         """Wait until one submission may leave; return that moment, by the monotonic clock."""
         if self._both:
-            return await take_together(*self._both)
+            at = await take_together(*self._both)
+            self._first_at = self._first_at or at
+            if at - self._first_at < COLD_FOR_S:
+                self.departed(at, at + COLD_LATE_S)
+            return at
         wait_s = self._held_until - self._clock.monotonic()
         await (self._clock.sleep(wait_s) if wait_s > 0 else anyio.lowlevel.checkpoint())
         return self._clock.monotonic()
+
+    def departed(self, granted_at: float, left_at: float) -> None:
+        """Count a submission when it left, where that was later than its token said."""
+        for pace in self._both:
+            pace.departed(granted_at, left_at)
 
     async def request(self) -> None:
         """Wait until one request that is no submission may leave."""

@@ -24,7 +24,7 @@ from aiolimiter import AsyncLimiter
 
 from dialer.base.clock import Clock
 
-GUARD_S = 0.004
+GUARD_S = 0.008
 """Each second of a window is longer by this: what departs evenly may arrive unevenly by so much."""
 
 LINE_GUARD_S = 0.010

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -18,6 +19,14 @@ from dialer.store.database import Store
 T = TypeVar("T")
 
 
+@dataclass
+class Collected:
+    """What one reading of the list settled: accepted calls that ended, unknown ones that were found."""
+
+    ended: int = 0
+    found: int = 0
+
+
 class Collector:
     """Reads the calls of one account from the provider's list, for the attempts that are still open."""
 
@@ -29,8 +38,8 @@ class Collector:
         self._account = account
         self._database = database
 
-    async def round(self) -> tuple[int, int]:
-        """Read the list once; return how many attempts it settled, and how many are still open.
+    async def round(self) -> Collected:
+        """Read the list once; return what it settled.
 
         Raises:
             NotReady: the list could not be read to its end; what was read before is written.
@@ -39,27 +48,21 @@ class Collector:
             partial(settle.expire, self._store, self._account.name, self._account.call_expires_s)
         )
         pending = await self._in_thread(partial(settle.open_attempts, self._store, self._account.name))
-        settled = 0
+        done = Collected()
         for agent in sorted({one.agent for one in pending}):
-            of_agent = [one for one in pending if one.agent == agent]
-            settled += await self._read(agent, of_agent)
-        accepted = sum(one.state == "accepted" for one in pending)
-        return settled, max(0, accepted - settled)
+            await self._read(agent, [one for one in pending if one.agent == agent], done)
+        return done
 
-    async def _read(self, agent: str, pending: list[Pending]) -> int:
+    async def _read(self, agent: str, pending: list[Pending], done: Collected) -> None:
         since_us = min(one.opened_at_us for one in pending) - CLOCK_MARGIN_US
-        settled = 0
         async for page in self._provider.executions(agent, since_us):
             refs = [one.provider_ref for one in page]
             bound = await self._in_thread(partial(settle.bound_refs, self._store, self._account.name, refs))
             found, _ = match(pending, page, bound)
-            changed = [
-                finding
-                for finding in found
-                if finding.execution.outcome is not None or finding.pending.state == "unknown"
-            ]
-            settled += await self._in_thread(partial(settle.bind, self._store, changed))
-        return settled
+            lost = [one for one in found if one.pending.state == "unknown"]
+            over = [one for one in found if one.pending.state != "unknown" and one.execution.outcome]
+            done.found += await self._in_thread(partial(settle.bind, self._store, lost))
+            done.ended += await self._in_thread(partial(settle.bind, self._store, over))
 
     async def _in_thread(self, work: partial[T]) -> T:
         return await anyio.to_thread.run_sync(work, limiter=self._database)

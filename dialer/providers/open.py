@@ -32,7 +32,7 @@ async def open_account(account: Account, clock: Clock, pace_request: PaceRequest
     ) as client:
         provider = kind(account, client, clock, pace_request)
         try:
-            await client.warm()
+            await client.warm(min(8, account.requests_in_flight_max))
         except httpx.TransportError as error:
             raise NotReady(
                 f"account '{account.name}': {urlsplit(base_url).netloc} cannot be reached"

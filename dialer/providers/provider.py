@@ -24,13 +24,18 @@ PaceRequest = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One call to place."""
+    """One call to place.
+
+    `departing`, where it is given, is called at the moment at which the request's first byte leaves; it goes
+    to the transport as the request's extension `departure`.
+    """
 
     attempt_id: str
     phone: str
     agent: str
     from_number: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    departing: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

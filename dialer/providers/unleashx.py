@@ -112,7 +112,7 @@ class UnleashX:
             ("accept", "application/json"),
             ("accept-encoding", "identity"),
         ]
-        self._extensions = {"timeout": client.timeout.as_dict()}
+        self._extensions: dict[str, Any] = {"timeout": client.timeout.as_dict()}
         self._input_data_filters: bool | None = None
 
     def check_agent(self, agent: str) -> None:
@@ -130,8 +130,11 @@ class UnleashX:
             NotDialled, Refused, AccountStopped, MaybeDialled: see dialer.base.errors. Nothing else.
         """
         body = self._encode(submission)
+        extensions = self._extensions
+        if submission.departing is not None:
+            extensions = {**extensions, "departure": submission.departing}
         request = httpx.Request(
-            "POST", self._call_url, headers=self._headers, content=body, extensions=self._extensions
+            "POST", self._call_url, headers=self._headers, content=body, extensions=extensions
         )
         response = await exchange(self._client, request, self._who)
         answer = read_json(response.content)

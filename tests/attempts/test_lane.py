@@ -36,6 +36,9 @@ class FreePace:
         await anyio.lowlevel.checkpoint()
         return 0.0
 
+    def departed(self, granted_at: float, left_at: float) -> None:
+        assert left_at >= granted_at
+
     def hold(self, seconds: float) -> None:
         self.holds.append(seconds)
 
