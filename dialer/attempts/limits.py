@@ -10,7 +10,6 @@ import anyio
 from dialer.attempts.pace import LocalPace, Window, take_together
 from dialer.base.clock import Clock
 
-
 COLD_FOR_S = 0.25
 COLD_LATE_S = 0.05
 """The first calls meet cold servers and new connections: they are counted as leaving so much later."""

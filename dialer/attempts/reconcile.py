@@ -92,7 +92,7 @@ class Reconciler:
                 done.bound += await self._in_database(partial(settle.bind, self._store, found))
                 return
             if ambiguous:
-                await self._hold(attempt, "several calls of the provider may be this one", done)
+                await self._hold(attempt, "several calls at the provider may be this one", done)
                 return
         await self._missed(attempt, now_us, age_s, asked=executions is not None, done=done)
 
@@ -116,16 +116,14 @@ class Reconciler:
                 partial(settle.free, self._store, [attempt.attempt_id], why)
             )
         else:
-            await self._hold(
-                attempt, "not in the provider's list, which does not prove that it rang not", done
-            )
+            await self._hold(attempt, "not in the provider's list, which proves nothing", done)
 
     async def _again(self, attempt: Pending, now_us: int, wait_s: float) -> None:
         lookups = [(attempt.attempt_id, now_us + round(wait_s * 1e6))]
         await self._in_database(partial(settle.postpone, self._store, lookups))
 
     async def _hold(self, attempt: Pending, why: str, done: Reconciled) -> None:
-        reason = f"held: {why}; settle with dialer reconcile"
+        reason = f"held: {why}"
         await self._in_database(partial(settle.hold, self._store, [(attempt.attempt_id, reason)]))
         done.held += 1
 

@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from dialer import __version__
 from dialer.base.errors import DialerError
@@ -23,24 +23,33 @@ app = App(
     help="Bulk outbound campaigns: a contact list in, calls out, every execution id in a database.",
     version=__version__,
     help_format="plaintext",
+    default_parameter=Parameter(negative=()),
 )
 # By import path, so that --help does not wait for polars and SQLAlchemy.
-app.command("dialer.cli.demo:demo")
-app.command("dialer.cli.setup:init")
-app.command("dialer.cli.lists:check")
-app.command("dialer.cli.lists:load")
-app.command("dialer.cli.dial:run")
-app.command("dialer.cli.control:pause")
-app.command("dialer.cli.control:resume")
-app.command("dialer.cli.control:cancel")
-app.command("dialer.cli.look:status")
-app.command("dialer.cli.dial:reconcile")
-app.command("dialer.cli.look:export")
-app.command("dialer.cli.look:audit")
-app.command("dialer.cli.setup:simulate")
+COMMANDS = {
+    "demo": ("demo:demo", "A real campaign against the bundled simulator, outcome table at the end."),
+    "init": ("setup:init", "Write a commented dialer.toml and an example campaign."),
+    "check": ("lists:check", "Validate a campaign's file, account and list; call nobody, write nothing."),
+    "load": ("lists:load", "Turn a campaign's list into contacts and rejects."),
+    "run": ("dial:run", "Load what is new, call what may be called now, collect outcomes."),
+    "status": ("look:status", "Show progress, pace and outcomes."),
+    "pause": ("control:pause", "Stop claiming, on every worker, within seconds."),
+    "resume": ("control:resume", "Take a pause back; the next run goes on."),
+    "cancel": ("control:cancel", "End a campaign for good: nobody who waits is called."),
+    "reconcile": ("dial:reconcile", "Settle attempts whose answer was lost."),
+    "export": ("look:export", "Write contacts, attempts, outcomes or rejects to a file."),
+    "audit": ("look:audit", "Prove from the database that nobody was called twice and nobody lost."),
+    "simulate": ("setup:simulate", "Serve a provider's API on this machine, with a ledger of placed calls."),
+}
+for name, (place, words) in COMMANDS.items():
+    app.command(f"dialer.cli.{place}", name=name, help=words)
 database = App(name="db", help="The results database: migrations.")
-database.command("dialer.cli.setup:upgrade")
-database.command("dialer.cli.setup:check_database", name="check")
+database.command(
+    "dialer.cli.setup:upgrade", name="upgrade", help="Bring the database to this version of dialer."
+)
+database.command(
+    "dialer.cli.setup:check_database", name="check", help="Say whether the database is at this version."
+)
 app.command(database)
 
 

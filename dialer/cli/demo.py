@@ -15,12 +15,12 @@ from dialer.calls.load import load
 from dialer.campaign import read_campaign
 from dialer.cli.deployment import open_store
 from dialer.cli.dial import dial
+from dialer.cli.look import print_outcomes
 from dialer.cli.show import loading_bar, out, print_table
 from dialer.run import RunProgress, dialing_rights
 from dialer.simulator.config import SimulatorConfig
 from dialer.simulator.server import simulator_process
 from dialer.tables.audit import audit
-from dialer.tables.progress import outcome_table
 
 CALLS_PER_SECOND = 40.0
 TOKEN = "demo-token"  # noqa: S105 - the simulator's, good for nothing else
@@ -44,10 +44,9 @@ SIMULATOR = SimulatorConfig(
 def demo(*, seed: int = 1, database_url: str | None = None) -> int:
     """Run a real campaign against the bundled simulator, and print the outcome table.
 
-    Parameters
-    ----------
-    seed: Another seed, another bad day at the provider.
-    database_url: Where to keep the results; a fresh SQLite file where left out.
+    Args:
+        seed: Another seed, another bad day at the provider.
+        database_url: Where to keep the results; a fresh SQLite file where left out.
     """
     folder = Path(tempfile.mkdtemp(prefix="dialer-demo-"))
     url = database_url or f"sqlite:///{folder / 'dialer.db'}"
@@ -67,15 +66,11 @@ def demo(*, seed: int = 1, database_url: str | None = None) -> int:
                 progress = dial(store, campaign, settings.accounts["demo"], wait=True)
             ledger: dict[str, Any] = httpx.get(f"{provider_url}/simulator/summary", trust_env=False).json()
             _print_run(progress, ledger)
-            print_table(
-                "Outcomes",
-                ("status", "result", "contacts", "share"),
-                outcome_table(store, campaign.name),
-            )
+            print_outcomes(store, campaign.name)
             report = audit(store, campaign.name, limits={"demo": (CALLS_PER_SECOND, None)})
             for line in report.lines():
                 console.print(line, markup=False)
-    twice = ledger["numbers_placed_more_than_once"]
+    twice = ledger["numbers_called_more_than_once"]
     console.print(
         f"The provider's own ledger: {ledger['calls_placed']} calls placed, {twice} numbers called twice."
     )
@@ -118,11 +113,11 @@ def _print_run(progress: RunProgress, ledger: dict[str, Any]) -> None:
     counts = progress.counts
     lines = [
         f"{counts.submitted} submissions at {progress.pace or 0:.1f} per second, limit {CALLS_PER_SECOND:g}; "
-        f"the worst second at the provider had {ledger['worst_second']}",
+        f"the worst second at the provider had {ledger['submissions_worst_second']}",
         f"{counts.accepted} accepted with an execution id, "
         f"{counts.not_dialled} surely not dialled and sent again",
         f"{counts.unknown} unknown (the answer was lost): {progress.bound} found at the provider, "
-        f"{progress.freed} not there and called again, {progress.unknown_left} left",
+        f"{progress.freed} not there and called again, {progress.unknown_left} left for a person",
     ]
     for line in lines:
         out().print(line, markup=False)

@@ -35,11 +35,10 @@ def run(
 ) -> int:
     """Load what is new, call what may be called now, collect outcomes; stop when nothing is due.
 
-    Parameters
-    ----------
-    for_: Stop after this long, for example 30m; calls in the air are waited for.
-    wait: Stay until every contact is done.
-    json: Print the closing figures as one JSON document.
+    Args:
+        for_: Stop after this long, for example 30m; calls in the air are waited for.
+        wait: Stay until every contact is done.
+        json: Print the closing figures as one JSON document.
     """
     for_s = parse_duration(for_) if for_ is not None else None
     settings = settings_of(config)
@@ -79,11 +78,10 @@ def reconcile(
 ) -> int:
     """Settle unknown attempts: ask the provider about each, then show what only a person can decide.
 
-    Parameters
-    ----------
-    bind: ATTEMPT EXECUTION_ID: a person's word that the attempt is this call of the provider.
-    not_placed: ATTEMPT: a person's word that the attempt was never placed; its contact will be called again.
-    json: Print one JSON document instead of a table.
+    Args:
+        bind: ATTEMPT EXECUTION_ID: a person's word that the attempt is this call of the provider.
+        not_placed: ATTEMPT: a person's word that the attempt was never placed; its contact will be called again.
+        json: Print one JSON document instead of a table.
     """
     settings = settings_of(config)
     name = campaign_name(campaign, settings) if campaign is not None else None

@@ -14,9 +14,8 @@ from dialer.providers.registry import check_account
 def check(campaign: CampaignName, /, *, json: bool = False, config: Config = None) -> int:
     """Validate a campaign's file, account and list; call nobody, write nothing.
 
-    Parameters
-    ----------
-    json: Print one JSON document instead of lines.
+    Args:
+        json: Print one JSON document instead of lines.
     """
     settings = settings_of(config)
     said = campaign_of(campaign, settings)
@@ -41,10 +40,9 @@ def load(
 ) -> int:
     """Turn a campaign's list into contacts and rejects.
 
-    Parameters
-    ----------
-    file: A list to load in place of the campaign's own.
-    json: Print one JSON document instead of lines.
+    Args:
+        file: A list to load in place of the campaign's own.
+        json: Print one JSON document instead of lines.
     """
     settings = settings_of(config)
     said = campaign_of(campaign, settings)

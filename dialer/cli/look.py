@@ -23,10 +23,9 @@ def status(
 ) -> int:
     """Show progress, pace and outcomes.
 
-    Parameters
-    ----------
-    json: Print one JSON document instead of tables.
-    watch: Show it again every two seconds, until Ctrl-C.
+    Args:
+        json: Print one JSON document instead of tables.
+        watch: Show it again every two seconds, until Ctrl-C.
     """
     settings = settings_of(config)
     name = campaign_name(campaign, settings) if campaign is not None else None
@@ -48,10 +47,9 @@ def export(
 ) -> int:
     """Write a table to a file: .csv, .parquet or .jsonl, by its ending.
 
-    Parameters
-    ----------
-    to: The file to write; it is complete or not there.
-    campaign: Only this campaign.
+    Args:
+        to: The file to write; it is complete or not there.
+        campaign: Only this campaign.
     """
     settings = settings_of(config)
     name = campaign_name(campaign, settings) if campaign is not None else None
@@ -64,9 +62,8 @@ def export(
 def audit(campaign: Which = None, /, *, json: bool = False, config: Config = None) -> int:
     """Prove from the database that nobody was called twice, nobody lost, no limit exceeded.
 
-    Parameters
-    ----------
-    json: Print one JSON document instead of lines.
+    Args:
+        json: Print one JSON document instead of lines.
     """
     settings = settings_of(config)
     name = campaign_name(campaign, settings) if campaign is not None else None
@@ -84,6 +81,14 @@ def audit(campaign: Which = None, /, *, json: bool = False, config: Config = Non
     return report.exit_code
 
 
+def print_outcomes(store: Store, campaign: str) -> None:
+    """Print how many contacts are in each status, and why."""
+    rows = [
+        (one.status, one.result, one.contacts, f"{one.share:.1%}") for one in outcome_table(store, campaign)
+    ]
+    print_table("Outcomes", ("status", "result", "contacts", "share"), rows)
+
+
 def _print_status(store: Store, name: str | None, *, json: bool) -> None:
     rows = progress(store, name)
     if json:
@@ -99,4 +104,4 @@ def _print_status(store: Store, name: str | None, *, json: bool) -> None:
     for one in rows:
         for line in one.lines():
             out().print(line, markup=False)
-        print_table("", ("status", "result", "contacts", "share"), outcome_table(store, one.campaign))
+        print_outcomes(store, one.campaign)

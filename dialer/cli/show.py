@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 import orjson
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -17,12 +18,12 @@ from dialer.calls.load import Books, Watch
 
 def out() -> Console:
     """Return the console for results."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    return _console(sys.stdout)
 
 
 def err() -> Console:
     """Return the console for everything else."""
-    return Console(file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty())
+    return _console(sys.stderr)
 
 
 def print_json(value: Any) -> None:
@@ -38,7 +39,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         right = bool(kept) and all(isinstance(row[number], int | float | None) for row in kept)
         table.add_column(column, justify="right" if right else "left")
     for row in kept:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*(_cell(cell) for cell in row))
     out().print(table)
 
 
@@ -73,6 +74,15 @@ def loading_bar() -> Iterator[Watch | None]:
             progress.update(tasks[books.file], completed=done)
 
         yield watch
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else escape(str(value))
+
+
+def _console(stream: TextIO) -> Console:
+    # Where nobody looks, nothing is folded: scripts read lines.
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else 240)
 
 
 def _plain(value: object) -> object:
