@@ -38,7 +38,7 @@ def _token(token: SecretStr, info: ValidationInfo) -> SecretStr:
 
 
 def _base_url(url: str) -> str:
-    if re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url):
+    if re.fullmatch(r"(?i:https?)://[^\s/?#@]+(/[^\s?#]*)?", url):
         return url
     raise ValueError("an address such as https://api.example.com, without a user, ? or #")
 

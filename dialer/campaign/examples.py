@@ -1,0 +1,91 @@
+"""What `dialer init` writes: a dialer.toml, a campaign and a list, with a comment on every key."""
+
+from __future__ import annotations
+
+SETTINGS = """\
+# One file per deployment. Every key is also a variable and the variable wins: DIALER_DATABASE_URL,
+# DIALER_ACCOUNTS__UNLEASHX__CALLS_PER_SECOND. Paths are relative to this file.
+
+database_url = "sqlite:///dialer.db"       # or "postgresql://user@host/name", for several machines
+campaigns = "campaigns"                    # one folder per campaign
+
+# An account: one set of credentials at one provider, with its limits. Two accounts at one provider
+# are two tables, [accounts.north] and [accounts.south], each with its `provider`.
+[accounts.unleashx]
+provider = "unleashx"                      # default: the account's name
+token = "env:UNLEASHX_TOKEN"               # or "file:/run/secrets/unleashx"; never the token itself
+# base_url = "https://www.tryunleashx.com" # default: the provider's documented address
+
+calls_per_second = 1.5                     # in any sliding second, over all campaigns and workers
+requests_per_minute = 100                  # of any kind, asking for outcomes too
+requests_in_flight_max = 64                # submissions waiting for an answer
+calls_open_max = 20                        # accepted calls that are not over yet
+timeout_s = 30                             # a submission without an answer for so long becomes `unknown`
+
+poll_s = 10                                # how often the provider is asked what came of the calls
+listing_delay_s = 120                      # a placed call shows in the provider's list by then
+outcome_wait_s = 60                        # `dialer run` leaves when no outcome came for so long
+call_expires_s = 21600                     # an accepted call without an outcome is `expired` by then
+"""
+
+CAMPAIGN = """\
+#:schema ../campaign.schema.json
+# `dialer check example` says what this file and its list come to; it calls nobody and writes nothing.
+# Keys that stand in no section come first: below a [section] they would belong to it.
+
+name = "example"                           # default: the folder's name
+description = "Policy renewals, first call"
+
+# A call may be placed although its answer was lost. The provider is then asked; if it does not know
+# the call either, "hold" leaves the contact to a person, "redial" calls again.
+on_unknown = "hold"
+
+[list]
+files = ["*.csv"]                          # beside this file; .csv .tsv .txt .parquet .xlsx, also .gz .zst
+phone = ["mobile", "landline"]             # tried in order; the first dialable number wins
+region = "IN"                              # for numbers without a country code
+region_column = "country"                  # wins over `region`: an ISO code or a country's name
+id = "customer_id"                         # your own key, kept with every result
+# time_zone = "tz"                         # a column with IANA names such as Asia/Kolkata
+metadata = ["customer_id", "order_id"]     # columns that travel with the call
+types = ["mobile", "fixed_line", "fixed_line_or_mobile", "voip"]   # lines that may be called
+again = "skip"                             # a number that this campaign already has
+
+[call]
+account = "unleashx"                       # [accounts.unleashx] in dialer.toml
+agent = "962"                              # the agent's id at the provider
+from_numbers = []                          # caller ids, where the provider takes one
+metadata = { call_reason = "Follow-up" }   # the same for every call
+
+[pace]                                     # never above the account's own limits
+calls_per_second = 1.0
+calls_open_max = 10
+priority = 0                               # the higher number goes first where campaigns share an account
+
+[stop]                                     # a run of failures stops the campaign, which can be resumed
+failure_rate = 0.5
+over_attempts = 50
+"""
+
+# Numbers that nobody has: 98765 43210 is everybody's example, 555-01xx is kept for fiction.
+CONTACTS = """\
+customer_id,name,mobile,landline,country,order_id
+C001,Asha Example,98765 43210,,IN,R-1001
+C002,Robin Sample,(202) 555-0143,,United States,R-1002
+C003,Kim Placeholder,call office,+44 20 7946 0018,GB,R-1003
+"""
+
+
+def example_settings() -> str:
+    """Return a dialer.toml with every key, commented."""
+    return SETTINGS
+
+
+def example_campaign() -> str:
+    """Return a campaign.toml with every key that is supported, commented, for the list below."""
+    return CAMPAIGN
+
+
+def example_list() -> str:
+    """Return a list of three for the example campaign, as CSV."""
+    return CONTACTS
