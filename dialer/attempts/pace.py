@@ -33,6 +33,9 @@ LINE_GUARD_S = 0.010
 LATE_S_MAX = 0.005
 """A slot of the line that is missed by more is given up: used later it would crowd another's."""
 
+LATE_S_MIN = 0.001
+"""A call that leaves within this of its moment left in time."""
+
 BLOCK_S = 0.25
 """Seconds of slots that a worker reserves at a time."""
 
@@ -119,14 +122,11 @@ class LocalPace:
         """Wait until one call may depart; return that moment, which is counted. First come, first served."""
         async with self._turn:
             await self._spread()
-            while (wait_s := self._free_at() - (at := self._clock.monotonic())) > 0:
-                await self._clock.sleep(max(wait_s, 1e-6))
-            self._count(at)
-            return at
+            return await _depart_when_free((self,), self._clock)
 
     def departed(self, granted_at: float, left_at: float) -> None:
         """Correct the log: the call granted at one moment left at a later one (it had to connect first)."""
-        if left_at > granted_at and granted_at in self._log:
+        if left_at > granted_at + LATE_S_MIN and granted_at in self._log:
             self._log.remove(granted_at)
             self.remember([left_at])
 
@@ -183,11 +183,25 @@ async def take_together(*paces: LocalPace) -> float:
             await turns.enter_async_context(pace._turn)
         for pace in paces:
             await pace._spread()
-        while (wait_s := max(pace._free_at() for pace in paces) - (at := clock.monotonic())) > 0:
+        return await _depart_when_free(paces, clock)
+
+
+async def _depart_when_free(paces: Sequence[LocalPace], clock: Clock) -> float:
+    others_ran = False
+    while True:
+        at = clock.monotonic()
+        wait_s = max(pace._free_at() for pace in paces) - at
+        if wait_s > 0:
             await clock.sleep(max(wait_s, 1e-6))
-        for pace in paces:
-            pace._count(at)
-        return at
+        elif not others_ran:
+            # The call granted before this one is written first. Otherwise all of a burst would be
+            # granted at one moment and written over the next 10 ms, later than the log says.
+            await asyncio.sleep(0)
+        else:
+            for pace in paces:
+                pace._count(at)
+            return at
+        others_ran = True
 
 
 @dataclass(frozen=True, slots=True)
