@@ -80,7 +80,7 @@ def reconcile(
 
     Args:
         bind: ATTEMPT EXECUTION_ID: a person's word that the attempt is this call of the provider.
-        not_placed: ATTEMPT: a person's word that the attempt was never placed; its contact will be called again.
+        not_placed: ATTEMPT: a person's word that it was never placed; its contact will be called again.
         json: Print one JSON document instead of a table.
     """
     settings = settings_of(config)
