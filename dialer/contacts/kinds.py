@@ -14,9 +14,12 @@ from phonenumbers import PhoneMetadata, PhoneNumber, phonenumberutil, timezone
 from phonenumbers.tzdata import TIMEZONE_DATA
 
 from dialer.contacts.numbers import I64, TYPES, Flags, Outcome, Outcomes, Verdict
-from dialer.contacts.patterns import language
+from dialer.contacts.patterns import UnknownSyntax, language
 from dialer.contacts.pieces import edges, inside
 from dialer.contacts.scalar import POSSIBLE
+
+ASK_KIND = -1
+"""Instead of the code of an outcome: ask `phonenumbers`."""
 
 NSN_MIN, NSN_MAX = 2, 17
 """Digits of a national number, at least and at most."""
@@ -49,7 +52,10 @@ def compile_kinds(outcomes: Outcomes, length: int) -> Kinds:
     for code in sorted(phonenumberutil.COUNTRY_CODE_TO_REGION_CODE, key=str):
         rest = length - len(str(code))
         if NSN_MIN <= rest <= NSN_MAX:
-            start, outcome = _classify(outcomes, code, rest)
+            try:
+                start, outcome = _classify(outcomes, code, rest)
+            except UnknownSyntax:
+                start, outcome = np.zeros(1, dtype=np.int64), np.full(1, ASK_KIND, dtype=np.int64)
             starts.append(start + code * 10**rest)
             codes.append(outcome)
     start, outcome = np.concatenate(starts), np.concatenate(codes)

@@ -67,7 +67,7 @@ def undamage(text: pl.Expr) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
         pl.when(complete)
         .then(pl.lit("scientific notation written out"))
         .when(float_text)
-        .then(pl.format("spreadsheet {} dropped", dropped.str.slice(0, 3)))
+        .then(pl.format("spreadsheet {} dropped", dropped))
     )
     return mended, note, scientific & ~complete.fill_null(False)
 

@@ -17,7 +17,7 @@ from phonenumbers import PhoneMetadata, ValidationResult, phonenumberutil
 
 from dialer.contacts.kinds import NSN_MAX, NSN_MIN, main_metadata, pattern_bounds
 from dialer.contacts.numbers import I64, Flags
-from dialer.contacts.patterns import Path, merged, parse_pattern, paths, prefix_intervals
+from dialer.contacts.patterns import Path, UnknownSyntax, merged, parse_pattern, paths, prefix_intervals
 from dialer.contacts.pieces import Pieces, at, constant, cut, cut_images, inside, whole
 
 DIGITS_MAX = 18
@@ -54,6 +54,13 @@ class Plan(NamedTuple):
 
 def compile_region(region: str, length: int) -> Plan:
     """Return what `length` digits without + become when they are dialled in `region`."""
+    try:
+        return _compile_region(region, length)
+    except UnknownSyntax:
+        return _plan(whole(length, ASK), np.ones(1, dtype=np.bool_), 10**length)
+
+
+def _compile_region(region: str, length: int) -> Plan:
     metadata: Any = PhoneMetadata.metadata_for_region(region, None)
     code = metadata.country_code
     rest = length - len(str(code))
@@ -74,7 +81,10 @@ def compile_international(length: int) -> Plan:
     for code in sorted(phonenumberutil.COUNTRY_CODE_TO_REGION_CODE):
         rest = length - len(str(code))
         low = code * 10**rest
-        over = _shifted(_national(main_metadata(code), code, rest), low, len(str(code)))
+        try:
+            over = _shifted(_national(main_metadata(code), code, rest), low, len(str(code)))
+        except UnknownSyntax:
+            over = _shifted(whole(rest, ASK), low, len(str(code)))
         pieces, extracted = _overlay(pieces, extracted, over, low, low + 10**rest)
     return _plan(pieces, extracted, 10**length)
 

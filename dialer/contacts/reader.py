@@ -12,6 +12,7 @@ import phonenumbers
 import polars as pl
 
 from dialer.contacts.digits import Digits, read_digits
+from dialer.contacts.kinds import ASK_KIND
 from dialer.contacts.lookup import Lookup
 from dialer.contacts.numbers import I32, I64, PARSED_MAX, U64, Numbers, Outcomes, Sparse, Verdict
 from dialer.contacts.odd import clean
@@ -28,7 +29,6 @@ from dialer.contacts.plans import (
 )
 from dialer.contacts.scalar import ask_phonenumbers
 from dialer.contacts.tables import (
-    ASK_KIND,
     INTERNATIONAL,
     LEADING_DIGITS,
     NOWHERE,

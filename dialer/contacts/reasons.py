@@ -11,7 +11,8 @@ import polars as pl
 
 from dialer.contacts.cells import Asked
 from dialer.contacts.digits import read_digits
-from dialer.contacts.numbers import I32, I64, Flags, Outcome, Sparse, Verdict, as_e164
+from dialer.contacts.kinds import NSN_MAX, NSN_MIN
+from dialer.contacts.numbers import I32, I64, PARSED_MAX, Flags, Outcome, Sparse, Verdict, as_e164
 from dialer.contacts.reader import index_of
 from dialer.contacts.regions import name_of, suggest_region
 
@@ -150,8 +151,11 @@ def _sentences(
     compare: Callable[[str], str],
 ) -> tuple[str, str | None]:
     """Return the detail and the suggestion, None where nothing sure can be said."""
-    where = f"numbers of {name_of(region)} ({region})" if region else "phone numbers"
+    # A number that was read has its own country, or none where several share its calling code.
+    home = outcome.region if outcome.verdict <= PARSED_MAX else region
+    where = f"numbers of {name_of(home)} ({home})" if home and home != "001" else "phone numbers"
     counted = f"{digits} digit{'s' if digits != 1 else ''}"
+    least, most = _lengths(home)
     match reason:
         case "blank":
             return "the cell is empty", None
@@ -171,30 +175,29 @@ def _sentences(
         case "no_region":
             return "the number has no + with a country code, and no region was given for it", _WITH_COUNTRY
         case "too_short" if outcome.verdict == Verdict.LOCAL_ONLY:
-            return f"{counted} can be dialled within one town only", "add the area code"
+            return f"it has {counted} and can be dialled within one town only", "add the area code"
         case "too_short":
-            return f"{counted} are fewer than {where} have{_lengths(region)}", None
+            size = f"it has {counted}, fewer" if digits < least else "it is shorter"
+            return f"{size} than {where} have{f' ({least} digits at least)' if home else ''}", None
         case "too_long":
             hint = "if the cell holds several numbers, put a semicolon between them" if digits > 15 else None
-            return f"{counted} are more than {where} have{_lengths(region)}", hint
+            size = f"it has {counted}, more" if digits > most else "it is longer"
+            return f"{size} than {where} have{f' ({most} digits at most)' if home else ''}", hint
         case "not_possible" if outcome.verdict == Verdict.NOT_A_NUMBER:
             return "the text does not read as a phone number", None
         case "not_possible":
-            return f"no {where} have this many digits ({digits})", None
+            return f"no {where} are that long; it has {counted}", None
         case _ if outcome.verdict == Verdict.UNKNOWN_CODE:
             return "no country has the calling code that the number starts with", None
         case _:
             return f"{where} with these first digits do not exist", None
 
 
-def _lengths(region: str | None) -> str:
-    if region is None:
-        return ""
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region, None)
+def _lengths(region: str | None) -> tuple[int, int]:
+    """Return how many digits a country's national numbers have, at least and at most."""
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region, None) if region else None
     lengths = metadata.general_desc.possible_length if metadata and metadata.general_desc else ()
-    if not lengths:
-        return ""
-    return f" ({lengths[0]})" if len(lengths) == 1 else f" ({lengths[0]} to {lengths[-1]})"
+    return (lengths[0], lengths[-1]) if lengths else (NSN_MIN, NSN_MAX)
 
 
 def _compared() -> Callable[[str], str]:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import phonenumbers
 
-from dialer.contacts.kinds import Kinds, compile_kinds
+from dialer.contacts.kinds import ASK_KIND, Kinds, compile_kinds
 from dialer.contacts.lookup import DIGIT_BITS
 from dialer.contacts.numbers import I32, I64, U64, Flags, Outcome, Outcomes, Verdict
 from dialer.contacts.plans import (
@@ -35,9 +35,6 @@ from dialer.contacts.plans import (
 
 COMPILER = 1
 """Counted up whenever the same metadata would give other tables."""
-
-ASK_KIND = -1
-"""Instead of the code of an outcome: ask `phonenumbers`."""
 
 NOWHERE, INTERNATIONAL = 0, 1
 """Places of the contexts that are no region: no default region, and after a +."""

@@ -12,10 +12,11 @@ from phonenumbers import PhoneMetadata, phonenumberutil
 
 from dialer.contacts.kinds import NSN_MAX, main_metadata
 from dialer.contacts.numbers import I64, Flags
-from dialer.contacts.patterns import Path, parse_pattern, paths
+from dialer.contacts.patterns import Path, UnknownSyntax, parse_pattern, paths
 
 _CODE_DIGITS_MAX = 3
 _HEAD_DIGITS = 4
+_ANY_DIGIT = 0b1111111111
 
 
 class TooLong:
@@ -90,5 +91,9 @@ def _stripped(metadata: Any) -> int:
 
 def _ways(pattern: str | None) -> list[Path]:
     """Return the ways through a prefix pattern that a text of so many digits can take."""
-    found = paths(parse_pattern(pattern)) if pattern and pattern != "NonMatch" else []
+    try:
+        found = paths(parse_pattern(pattern)) if pattern and pattern != "NonMatch" else []
+    except UnknownSyntax:
+        # It may take any digits away.
+        return [Path((_ANY_DIGIT,) * NSN_MAX)]
     return [path for path in found if not path.ends]

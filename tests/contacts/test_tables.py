@@ -2,7 +2,9 @@ import numpy as np
 import phonenumbers
 import pytest
 
-from dialer.contacts import tables
+from dialer.contacts import kinds, plans, tables
+from dialer.contacts.numbers import Outcome, Outcomes, Verdict
+from dialer.contacts.patterns import UnknownSyntax
 
 
 @pytest.fixture
@@ -72,3 +74,18 @@ def test_a_folder_that_cannot_be_written_costs_no_answer(fresh, monkeypatch):
     monkeypatch.setattr(tables, "compile_tables", lambda: known)
     (fresh / "cache").write_text("a file where a folder should be")
     assert same(tables.load_tables(), known)
+
+
+def test_new_syntax_sends_a_country_to_phonenumbers_instead_of_failing(monkeypatch):
+    def unknown(pattern):
+        raise UnknownSyntax(pattern)
+
+    monkeypatch.setattr(plans, "_paths", unknown)
+    monkeypatch.setattr(kinds, "language", unknown)
+    plan = plans.compile_region("IN", 11)
+    assert plan.action.tolist() == [plans.ASK]
+    assert plans.ASK in plans.compile_international(12).action
+    assert set(kinds.compile_kinds(Outcomes([Outcome(Verdict.VALID)]), 12).outcome.tolist()) <= {
+        0,
+        kinds.ASK_KIND,
+    }
