@@ -48,6 +48,8 @@ HELD_LONG_S = 1.0
 """Attempts that would wait longer than this for a held account are withdrawn."""
 DEPARTURE_LATE_S = 0.0005
 """A request that leaves later than this after its token is counted when it left."""
+THROTTLE_FACTOR = 0.75
+"""What a 429 leaves of the pace; it climbs back by itself."""
 LEASE_MARGIN_S = 3.0
 """A request never leaves in the last seconds of the worker's lease."""
 
@@ -245,7 +247,7 @@ class Lane:
         if isinstance(result, NotDialled) and result.throttled:
             self._throttles += 1
             self._hold(result.retry_after_s or min(60.0, 0.5 * 2 ** min(self._throttles, 7)))
-            self._pace.slow(0.5)
+            self._pace.slow(THROTTLE_FACTOR)
             return
         if isinstance(result, AccountStopped):
             dialing.halt(str(result))

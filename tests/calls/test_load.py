@@ -1,0 +1,186 @@
+"""Loading: every row is a contact, a reject or a duplicate, and the books balance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from sqlalchemy import text
+
+from dialer.base.errors import BadInput
+from dialer.base.settings import Settings
+from dialer.calls import load as loading
+from dialer.calls.load import check_lists, load
+from dialer.campaign import Campaign, read_campaign
+from dialer.store.database import Store
+
+CAMPAIGN = """
+[list]
+files = ["*.csv"]
+phone = ["mobile", "landline"]
+region_column = "country"
+region = "US"
+id = "key"
+metadata = ["key", "note"]
+time_zone = "zone"
+[call]
+account = "unleashx"
+agent = "962"
+"""
+
+LIST = """key,mobile,landline,country,note,zone
+k1,(212) 555-0101,,US,"with, comma
+and line",
+k2,+1 212 555 0101,,,same number as k1,
+k1,212 555 0102,,US,same key as k1,
+k3,,020 7946 0018,GB,landline,Europe/London
+k4,9.19877E+11,,IN,damaged,
+k5,,,US,blank,
+k6,call office,,US,text,Nowhere/Atlantis
+k7,98765 43210,,India,a country by name,Nowhere/Atlantis
+"""
+
+
+def campaign_in(folder: Path, words: str = CAMPAIGN, **files: str) -> Campaign:
+    home = folder / "campaigns" / "spring"
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "campaign.toml").write_text(words)
+    for name, content in files.items():
+        (home / f"{name}.csv").write_text(content)
+    return read_campaign(home, Settings(campaigns=folder / "campaigns"))
+
+
+def rows(store: Store, query: str) -> list[tuple[object, ...]]:
+    with store.read() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+def test_every_row_is_a_contact_a_reject_or_a_duplicate(store: Store, tmp_path: Path) -> None:
+    [books] = load(store, campaign_in(tmp_path, people=LIST))
+    assert books.line() == "people.csv: 8 rows read = 3 accepted + 3 rejected + 2 duplicate"
+    assert rows(store, "SELECT list_row, phone, region, list_id FROM outcomes ORDER BY list_row") == [
+        (1, "+12125550101", "US", "k1"),
+        (4, "+442079460018", "GB", "k3"),
+        (8, "+919876543210", "IN", "k7"),
+    ]
+    assert rows(store, 'SELECT list_row, list_line, "column", reason FROM rejects ORDER BY list_row') == [
+        (2, 4, "mobile", "duplicate"),
+        (3, 5, "mobile", "duplicate"),
+        (5, 7, "mobile", "spreadsheet_damage"),
+        (6, 8, "mobile", "blank"),
+        (7, 9, "mobile", "no_digits"),
+    ]
+
+
+def test_a_duplicate_says_where_its_number_or_key_was_before(store: Store, tmp_path: Path) -> None:
+    load(store, campaign_in(tmp_path, people=LIST))
+    details = rows(store, "SELECT detail FROM rejects WHERE reason = 'duplicate' ORDER BY list_row")
+    assert details == [
+        ("the same number as row 1 of people.csv",),
+        ("the same key as row 1 of people.csv",),
+    ]
+
+
+def test_a_rejected_row_is_kept_whole(store: Store, tmp_path: Path) -> None:
+    load(store, campaign_in(tmp_path, people=LIST))
+    [(row,)] = rows(store, 'SELECT "row" FROM rejects WHERE list_row = 7')
+    assert pl.Series([str(row)]).str.json_decode(pl.Struct({"key": pl.String, "mobile": pl.String}))[0] == {
+        "key": "k6",
+        "mobile": "call office",
+    }
+
+
+def test_metadata_travels_and_a_known_zone_of_the_list_wins(store: Store, tmp_path: Path) -> None:
+    load(store, campaign_in(tmp_path, people=LIST))
+    found = dict(rows(store, "SELECT list_row, metadata FROM contacts"))
+    assert found[1] == '{"key":"k1","note":"with, comma\\nand line"}'
+    zones = dict(rows(store, "SELECT list_row, time_zones FROM contacts"))
+    assert (zones[4], zones[8]) == ("Europe/London", "Asia/Calcutta")
+
+
+def test_a_number_counts_once_over_files_and_over_loads(store: Store, tmp_path: Path) -> None:
+    campaign = campaign_in(tmp_path, a=LIST, b="key,mobile,landline,country,note,zone\nz1,2125550101,,US,,\n")
+    first, second = load(store, campaign)
+    assert (first.accepted, second.duplicate) == (3, 1)
+    again, _ = load(store, campaign)
+    assert (again.rows_read, again.accepted, again.rejected, again.duplicate) == (8, 0, 3, 5)
+    assert rows(store, "SELECT rows_read, accepted, rejected, duplicate FROM campaign_progress") == [
+        (18, 3, 6, 9)
+    ]
+
+
+def test_only_new_skips_a_file_that_was_loaded_and_takes_a_changed_one(store: Store, tmp_path: Path) -> None:
+    campaign = campaign_in(tmp_path, people=LIST)
+    load(store, campaign, only_new=True)
+    assert [books.skipped for books in load(store, campaign, only_new=True)] == [True]
+    campaign_in(tmp_path, people=LIST + "k9,2125550199,,US,,\n")
+    [books] = load(store, campaign, only_new=True)
+    assert (books.skipped, books.accepted) == (False, 1)
+
+
+def test_an_interrupted_load_leaves_nothing_of_the_file(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = loading.append
+
+    def fail_at_rejects(connection: object, table: str, frame: pl.DataFrame) -> None:
+        if table == "rejected_rows":
+            raise KeyboardInterrupt
+        real(connection, table, frame)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loading, "append", fail_at_rejects)
+    with pytest.raises(KeyboardInterrupt):
+        load(store, campaign_in(tmp_path, people=LIST))
+    for table in ("contacts", "rejected_rows", "loads"):
+        assert rows(store, f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+def test_one_refused_list_of_several_refuses_them_all(store: Store, tmp_path: Path) -> None:
+    campaign = campaign_in(tmp_path, a=LIST, b="key,phone\n1,2\n")
+    with pytest.raises(BadInput, match=r"b\.csv"):
+        load(store, campaign)
+    assert rows(store, "SELECT count(*) FROM contacts") == [(0,)]
+
+
+def test_parquet_and_csv_give_the_same_contacts(store: Store, tmp_path: Path) -> None:
+    campaign = campaign_in(tmp_path, CAMPAIGN.replace("*.csv", "*.parquet"))
+    frame = pl.read_csv(LIST.encode(), infer_schema=False)
+    frame.write_parquet(campaign.folder / "people.parquet")
+    [books] = load(store, campaign)
+    assert (books.accepted, books.rejected, books.duplicate) == (3, 3, 2)
+    assert rows(store, "SELECT count(*) FROM rejected_rows WHERE list_line IS NOT NULL") == [(0,)]
+
+
+def test_more_rows_than_fit_into_memory_go_through_a_file(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "ROWS_IN_MEMORY", 2)
+    [books] = load(store, campaign_in(tmp_path, people=LIST))
+    assert (books.accepted, books.rejected, books.duplicate) == (3, 3, 2)
+    assert rows(store, "SELECT count(*) FROM contacts") == [(3,)]
+
+
+def test_checking_says_what_loading_would_do(tmp_path: Path) -> None:
+    [books] = check_lists(campaign_in(tmp_path, people=LIST))
+    assert (books.rows_read, books.accepted, books.reasons["duplicate"]) == (8, 3, 2)
+    assert books.examples["no_digits"][0].raw == "call office"
+    assert books.regions == {"US": 1, "GB": 1, "IN": 1}
+
+
+def test_a_list_whose_phone_column_is_not_named_is_refused_with_a_proposal(tmp_path: Path) -> None:
+    campaign = campaign_in(tmp_path, CAMPAIGN.replace('phone = ["mobile", "landline"]\n', ""), people=LIST)
+    with pytest.raises(BadInput, match=r'list\.phone is missing.*likely: phone = "(mobile|landline)"'):
+        check_lists(campaign)
+
+
+def test_odd_texts_survive_the_way_into_both_databases(store: Store, tmp_path: Path) -> None:
+    note = 'a "quoted", comma; back\\slash \\N and ünïcode ☎'
+    quoted = note.replace('"', '""')
+    campaign = campaign_in(
+        tmp_path, people=f'key,mobile,landline,country,note,zone\n"","2125550101",,US,"{quoted}",\n'
+    )
+    load(store, campaign)
+    [(metadata, key)] = rows(store, "SELECT metadata, list_id FROM contacts")
+    assert pl.Series([str(metadata)]).str.json_decode(pl.Struct({"note": pl.String}))[0]["note"] == note
+    assert key is None
