@@ -164,7 +164,7 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._received += len(data)
-        if self._received > (self._bytes_max if self._head_complete else HEAD_BYTES_MAX + len(data)):
+        if self._received > self._bytes_max:
             self._fail(httpx.RemoteProtocolError("the answer is larger than allowed"))
             return
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import random
 import socket
 import ssl
 import struct
@@ -42,6 +43,10 @@ class Server:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=tls)
         self.port = self._server.sockets[0].getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+
+    def replace(self, behaviour: Behaviour) -> None:
+        """Let every further connection behave like this."""
+        self._behaviours = [behaviour]
 
     async def stop(self) -> None:
         self._server.close()
@@ -610,6 +615,31 @@ async def test_no_more_connections_than_allowed_and_every_request_is_sent_once(
     assert {answer.text for answer in sent} == {"ok"}
     assert sorted(server.bodies) == [b"%03d" % n for n in range(100)]
     assert server.connections == 3
+
+
+async def test_faults_and_cancelled_tasks_lose_no_place_and_repeat_no_request(
+    serve: Serve, connect: Connect
+) -> None:
+    chance = random.Random(4)
+    closes = OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")
+    faults = [answers(), answers(times=2), answers(closes, times=1), resets, closes_at_once, hangs]
+    server = await serve(*(chance.choice(faults) for _ in range(150)), answers())
+    client = connect(server, connections_max=5, timeout_s=0.05)
+
+    async def call(number: int) -> None:
+        with suppress(httpx.TransportError):
+            await client.post("/calls", content=b"%04d" % number)
+
+    tasks = [asyncio.create_task(call(number)) for number in range(300)]
+    while not all(task.done() for task in tasks):
+        await asyncio.sleep(0.002)
+        chance.choice(tasks).cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert len(server.bodies) == len(set(server.bodies))
+
+    server.replace(answers())
+    last = await asyncio.gather(*(client.post("/calls", timeout=5) for _ in range(50)))
+    assert {answer.text for answer in last} == {"ok"}
 
 
 async def test_warm_connections_are_there_before_the_first_request(serve: Serve, connect: Connect) -> None:
