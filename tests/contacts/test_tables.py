@@ -1,8 +1,9 @@
 import numpy as np
 import phonenumbers
+import polars as pl
 import pytest
 
-from dialer.contacts import kinds, plans, tables
+from dialer.contacts import kinds, plans, tables, toolong
 from dialer.contacts.numbers import Outcome, Outcomes, Verdict
 from dialer.contacts.patterns import UnknownSyntax
 
