@@ -156,6 +156,7 @@ _EXPECTED = {
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
     "int_type": "a whole number",
+    "is_instance_of": "a path in quotes",
     "less_than": "less than {lt:g}",
     "less_than_equal": "at most {le:g}",
     "mapping_type": "a table",

@@ -9,7 +9,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
 
 from dialer.base.environment import environment_values, variable_of
 from dialer.base.errors import BadInput
@@ -54,6 +63,10 @@ def _database_url(url: str, info: ValidationInfo) -> str:
         )
     folder = _folder(info)
     return f"sqlite:///{folder / Path(path).expanduser()}" if folder else url
+
+
+def _path(value: Any) -> Any:
+    return Path(value) if isinstance(value, str) and value.strip() else value
 
 
 def _campaigns(path: Path, info: ValidationInfo) -> Path:
@@ -118,7 +131,7 @@ class Settings(BaseModel):
     """The dialer.toml that was read; none means built-in defaults."""
     database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite:///dialer.db"
     """The results database: `sqlite:///dialer.db`, or `postgresql://user@host/name`."""
-    campaigns: Annotated[Path, Field(strict=False), AfterValidator(_campaigns)] = Path("campaigns")
+    campaigns: Annotated[Path, BeforeValidator(_path), AfterValidator(_campaigns)] = Path("campaigns")
     """The folder that holds one folder per campaign."""
     accounts: dict[str, Account] = Field(default_factory=dict)
     """The accounts calls can be placed with, by name."""
