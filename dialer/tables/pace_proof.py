@@ -69,9 +69,7 @@ def check_pace(store: Store, accounts: list[str], limits: Mapping[str, Limits], 
             _hold_against(store, account, sent_at_us, window, check)
         unsent = _unsent(store, account)
         if unsent:
-            check.notes.append(
-                f"account '{account}': {unsent} attempts without a moment of departure left out"
-            )
+            check.notes.append(f"account '{account}': left out for want of a moment of departure: {unsent}")
 
 
 def counts_in(sent_at_us: pl.Series, window: Window) -> pl.Series:

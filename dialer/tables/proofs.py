@@ -226,10 +226,10 @@ BELONG = """
 COMPLETE = """
     SELECT 'attempts_complete' AS name, l.attempt_id AS id,
         CASE
-            WHEN l.state IN ('refused', 'not_dialled') THEN l.state || ', but with an execution id or an outcome'
+            WHEN l.state IN ('refused', 'not_dialled') THEN l.state || ' with an execution id or an outcome'
             WHEN l.state = 'ended' AND l.outcome IS NULL THEN 'ended without an outcome'
             WHEN l.execution_id IS NULL THEN l.state || ' without an execution id'
-            ELSE l.state || ', but with an outcome'
+            ELSE l.state || ' with an outcome'
         END AS what
     FROM ledger AS l
     WHERE ((l.state IN ('refused', 'not_dialled') AND (l.execution_id IS NOT NULL OR l.outcome IS NOT NULL))
