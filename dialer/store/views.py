@@ -127,7 +127,8 @@ SELECTS = {
         coalesce(people.refused, 0) AS refused, coalesce(people.suppressed, 0) AS suppressed,
         coalesce(people.canceled, 0) AS canceled,
         coalesce(calls.attempts, 0) AS attempts, coalesce(calls.answered, 0) AS answered,
-        CASE WHEN calls.ended > 0 THEN CAST(calls.answered AS double precision) / calls.ended END AS pick_up_rate,
+        CASE WHEN calls.ended > 0 THEN CAST(calls.answered AS double precision) / calls.ended END
+            AS pick_up_rate,
         calls.cost,
         {{first_call_at}} AS first_call_at, {{last_call_at}} AS last_call_at,
         CASE WHEN people.waiting > 0 AND calls.sent > 1 THEN {{finish_at}} END AS finish_estimate_at
