@@ -81,6 +81,10 @@ class Pace(Protocol):
         """Wait until one call may depart; return that moment by `clock.monotonic()`."""
         ...
 
+    def departed(self, granted_at: float, left_at: float) -> None:
+        """Count a call when it left, where that was later than it was granted."""
+        ...
+
     def hold(self, seconds: float) -> None:
         """Let nobody depart for `seconds` from now (Retry-After)."""
         ...
@@ -255,6 +259,9 @@ class LinePace:
                 if late_s <= LATE_S_MAX and at >= self._held_until:
                     return at
                 self.slots_given_up += 1
+
+    def departed(self, granted_at: float, left_at: float) -> None:
+        """Do nothing: the slot is spent whenever the call leaves, and no later slot can make room."""
 
     def hold(self, seconds: float) -> None:
         """Let nobody depart for `seconds` from now (Retry-After); slots in hand are given up."""
