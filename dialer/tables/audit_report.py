@@ -18,13 +18,17 @@ class Offending(NamedTuple):
 
 @dataclass
 class Check:
-    """One proof: the rows looked at, and those that contradict it (`found` of them, the first named)."""
+    """One proof: the rows looked at, and those that contradict it (`found` of them, the first named).
+
+    `checked` is False where something that the proof needs was not given; a note says what.
+    """
 
     name: str
     sentence: str
     about: str
     rows: int = 0
     found: int = 0
+    checked: bool = True
     offending: list[Offending] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -38,6 +42,7 @@ class Check:
         return {
             "name": self.name,
             "ok": self.ok,
+            "checked": self.checked,
             "proven": self.sentence,
             "about": self.about,
             "rows": self.rows,
@@ -49,7 +54,8 @@ class Check:
     def lines(self) -> list[str]:
         """Return it for a person."""
         rows = self.about if self.rows == 1 else f"{self.about}s"
-        lines = [f"{'ok  ' if self.ok else 'FAIL'}  {self.sentence} ({self.rows} {rows} looked at)"]
+        mark = ("ok  " if self.checked else "--  ") if self.ok else "FAIL"
+        lines = [f"{mark}  {self.sentence} ({self.rows} {rows} looked at)"]
         if not self.ok:
             lines.append(f"      {self.found} contradict it:")
             lines += [f"      {self.about} {row.id}: {row.what}" for row in self.offending]
@@ -84,6 +90,9 @@ class AuditReport:
     def lines(self) -> list[str]:
         """Return it for a person; the last line sums it up."""
         where = f"campaign '{self.campaign}'" if self.campaign else "the whole database"
-        holding = sum(check.ok for check in self.checks)
-        summary = f"audit of {where}: {holding} of {len(self.checks)} proofs hold"
+        checked = [check for check in self.checks if check.checked]
+        holding = sum(check.ok for check in checked)
+        summary = f"audit of {where}: {holding} of {len(checked)} proofs hold"
+        if len(checked) < len(self.checks):
+            summary += f", {len(self.checks) - len(checked)} not checked"
         return [*(line for check in self.checks for line in check.lines()), *self.notes, summary]

@@ -56,6 +56,7 @@ def windows(limits: Limits) -> Iterator[Window]:
 
 def check_pace(store: Store, accounts: list[str], limits: Mapping[str, Limits], check: Check) -> None:
     """Look through all departures of each account that has a limit, and write into `check` what was found."""
+    check.checked = not accounts or any(any(limits.get(account, ())) for account in accounts)
     for account in accounts:
         spans = list(windows(limits.get(account, (None, None))))
         if not spans:
