@@ -82,5 +82,6 @@ class LaneCounts:
     refused: int = 0
     not_dialled: int = 0
     unknown: int = 0
+    throttled: int = 0
     first_sent_at: float | None = None
     last_sent_at: float | None = None

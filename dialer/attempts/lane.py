@@ -246,6 +246,7 @@ class Lane:
             return
         if isinstance(result, NotDialled) and result.throttled:
             self._throttles += 1
+            self.counts.throttled += 1
             self._hold(result.retry_after_s or min(60.0, 0.5 * 2 ** min(self._throttles, 7)))
             self._pace.slow(THROTTLE_FACTOR)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 
 from dialer.base.errors import NotReady
+from dialer.base.log import configure_logging
 from dialer.base.settings import Account, Settings
 from dialer.calls.load import load
 from dialer.campaign import read_campaign
@@ -48,6 +50,7 @@ def demo(*, seed: int = 1, database_url: str | None = None) -> int:
         seed: Another seed, another bad day at the provider.
         database_url: Where to keep the results; a fresh SQLite file where left out.
     """
+    configure_logging(level=logging.WARNING)  # the figures at the end say it all
     folder = Path(tempfile.mkdtemp(prefix="dialer-demo-"))
     url = database_url or f"sqlite:///{folder / 'dialer.db'}"
     console = out()
@@ -112,7 +115,8 @@ def _print_books(read: int, accepted: int, rejected: int, duplicate: int, reason
 def _print_run(progress: RunProgress, ledger: dict[str, Any]) -> None:
     counts = progress.counts
     lines = [
-        f"{counts.submitted} submissions at {progress.pace or 0:.1f} per second, limit {CALLS_PER_SECOND:g}; "
+        f"{counts.submitted} submissions at {progress.pace or 0:.1f} per second, limit {CALLS_PER_SECOND:g}, "
+        f"held and slowed by {counts.throttled} answers 429; "
         f"the worst second at the provider had {ledger['submissions_worst_second']}",
         f"{counts.accepted} accepted with an execution id, "
         f"{counts.not_dialled} surely not dialled and sent again",

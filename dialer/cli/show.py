@@ -33,7 +33,9 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; numbers to the right."""
-    table = Table(title=title, title_justify="left", title_style="bold")
+    if title:
+        out().print(title, markup=False, style="bold")
+    table = Table()
     kept = [list(row) for row in rows]
     for number, column in enumerate(columns):
         right = bool(kept) and all(isinstance(row[number], int | float | None) for row in kept)

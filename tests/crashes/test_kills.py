@@ -19,13 +19,12 @@ from dialer.store.database import Store
 from tests.crashes.worker import STEPS
 from tests.deployment import TOKEN, Deployment
 
-ROWS = 60
+ROWS = 40
 WORKER = Path(__file__).with_name("worker.py")
 
 BAD_DAY = SimulatorConfig(
     tokens=(TOKEN,),
     latency_ms=(0.0, 20.0),
-    throttle_before=0.02,
     error_before=0.03,
     error_after=0.03,
     close_before=0.03,
@@ -43,7 +42,7 @@ def provider_url() -> Iterator[str]:
 
 @pytest.fixture
 def spring(tmp_path: Path, store_url: str, provider_url: str) -> Deployment:
-    account = {"calls_per_second": 200.0, "poll_s": 0.05, "listing_delay_s": 0.6, "outcome_wait_s": 5.0}
+    account = {"calls_per_second": 200.0, "poll_s": 0.05, "listing_delay_s": 0.3, "outcome_wait_s": 5.0}
     return Deployment(tmp_path, store_url, provider_url, account, on_unknown="redial").write(ROWS)
 
 
