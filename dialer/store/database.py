@@ -181,7 +181,7 @@ def _open_postgresql(url: str) -> Engine:
         connect_args={
             "connect_timeout": 10,
             # A server with synchronous_commit=off would forget intents in a power cut.
-            "options": "-c synchronous_commit=on -c timezone=UTC",
+            "options": "-c synchronous_commit=on -c timezone=UTC -c random_page_cost=1.1 -c jit=off",
             "keepalives_idle": 30,
             "keepalives_interval": 5,
             "keepalives_count": 3,
