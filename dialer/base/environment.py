@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from dialer.base.errors import BadInput
-from dialer.base.secrets import is_reference
+from dialer.base.secrets import is_reference, is_secret
 from dialer.base.toml_lines import KeyPath
 from dialer.base.words import did_you_mean
 
@@ -19,7 +19,7 @@ BETWEEN_KEYS = "__"
 def environment_values(model: type[BaseModel], environment: Mapping[str, str]) -> dict[str, Any]:
     """Return what the environment says of the fields of `model`, as nested tables of lower-case keys.
 
-    Empty variables count as not set. A token given as it is becomes the reference to its variable.
+    Empty variables count as not set. A secret given as it is becomes the reference to its variable.
     Variables that start with DIALER_ and resemble no key are not ours and are left alone.
 
     Raises:
@@ -52,8 +52,8 @@ def variable_of(path: KeyPath, environment: Mapping[str, str]) -> str | None:
 
 
 def _without_secret(name: str, value: str) -> str:
-    is_token = name.upper().endswith(f"{BETWEEN_KEYS}TOKEN")
-    return f"env:{name}" if is_token and not is_reference(value) else value
+    between, key = name.rpartition(BETWEEN_KEYS)[1:]
+    return f"env:{name}" if between and is_secret(key) and not is_reference(value) else value
 
 
 def _refuse_mistyped(ours: Mapping[str, str], model: type[BaseModel]) -> None:

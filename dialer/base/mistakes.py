@@ -75,7 +75,9 @@ def wrong_value(path: KeyPath, value: Any, expected: str) -> Mistake:
 
 def unknown_key(path: KeyPath, known: Iterable[str], elsewhere: str = "") -> Mistake:
     """Return the mistake that the key is not one of `known`; `elsewhere` says where it would be one."""
-    return Mistake(path, f"{key_text(path)} is not a key{elsewhere or did_you_mean(str(path[-1]), known)}")
+    key = str(path[-1])
+    hint = elsewhere or did_you_mean(key, [name for name in known if name != key])
+    return Mistake(path, f"{key_text(path)} is not a key{hint}")
 
 
 def _mistake(details: ErrorDetails, model: type[BaseModel]) -> Mistake:
@@ -84,7 +86,11 @@ def _mistake(details: ErrorDetails, model: type[BaseModel]) -> Mistake:
         return unknown_key(path, _known(model, path[:-1]), _elsewhere(model, path))
     if details["type"] == "missing":
         return Mistake(path, _missing(model, path))
-    return wrong_value(path, details["input"], _expected(details))
+    expected = _expected(details)
+    if expected == _A_TABLE and isinstance(details["input"], str):
+        # Whoever takes an account for its token must not find it in a log.
+        return Mistake(path, f"{key_text(path)} = {HIDDEN}, expected {expected}")
+    return wrong_value(path, details["input"], expected)
 
 
 def _missing(model: type[BaseModel], path: KeyPath) -> str:
@@ -144,10 +150,11 @@ def _expected(details: ErrorDetails) -> str:
     return _EXPECTED.get(details["type"], details["msg"]).format_map(context)
 
 
+_A_TABLE = "a table"
 _EXPECTED = {
     "bool_parsing": "true or false",
     "bool_type": "true or false",
-    "dict_type": "a table",
+    "dict_type": _A_TABLE,
     "finite_number": "a finite number",
     "float_parsing": "a number",
     "float_type": "a number",
@@ -159,9 +166,9 @@ _EXPECTED = {
     "is_instance_of": "a path in quotes",
     "less_than": "less than {lt:g}",
     "less_than_equal": "at most {le:g}",
-    "mapping_type": "a table",
-    "model_attributes_type": "a table",
-    "model_type": "a table",
+    "mapping_type": _A_TABLE,
+    "model_attributes_type": _A_TABLE,
+    "model_type": _A_TABLE,
     "path_type": "a path in quotes",
     "string_too_short": "a text that is not empty",
     "string_type": "a text in quotes",

@@ -129,7 +129,8 @@ class Settings(BaseModel):
 
     file: Path | None = None
     """The dialer.toml that was read; none means built-in defaults."""
-    database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite:///dialer.db"
+    # Not in what is printed: it may hold a password.
+    database_url: Annotated[str, AfterValidator(_database_url)] = Field("sqlite:///dialer.db", repr=False)
     """The results database: `sqlite:///dialer.db`, or `postgresql://user@host/name`."""
     campaigns: Annotated[Path, BeforeValidator(_path), AfterValidator(_campaigns)] = Path("campaigns")
     """The folder that holds one folder per campaign."""
