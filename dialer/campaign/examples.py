@@ -60,7 +60,7 @@ metadata = { call_reason = "Follow-up" }   # the same for every call
 [pace]                                     # never above the account's own limits
 calls_per_second = 1.0
 calls_open_max = 10
-priority = 0                               # the higher number goes first where campaigns share an account
+priority = 0                               # one day: the higher number goes first on a shared account
 
 [stop]                                     # a run of failures stops the campaign, which can be resumed
 failure_rate = 0.5

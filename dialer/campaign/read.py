@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from dialer.base.errors import BadInput
 from dialer.base.mistakes import Mistake, mistakes_of, refuse, unknown_key
@@ -22,10 +22,10 @@ NOT_YET = {
     "hours": "calls leave whenever `dialer run` runs, so start it only when calling is allowed",
     "redial": "each contact is called once",
     "caps": "no cap and no budget is kept",
-    "list.again=update": "a number that the campaign already has is skipped",
-    "list.again=call_again": "a number that the campaign already has is skipped",
+    "list.again": "a number that the campaign already has is skipped",
+    "pace.priority": "campaigns that share an account take turns as they come",
 }
-"""Keys that a campaign file will have and that nothing obeys yet, with what happens instead."""
+"""Sections, and keys other than at their default, that nothing obeys yet; with what happens instead."""
 
 
 def read_campaign(reference: str | Path, settings: Settings) -> Campaign:
@@ -43,7 +43,9 @@ def read_campaign(reference: str | Path, settings: Settings) -> Campaign:
     try:
         campaign = Campaign.model_validate(values, context={"lines": toml.lines})
     except ValidationError as error:
-        mistakes += mistakes_of(error, Campaign)
+        wrong = mistakes_of(error, Campaign)
+        # A value that never will be right is not one that is to come.
+        mistakes = [*wrong, *(later for later in mistakes if later.path not in {one.path for one in wrong})]
     if campaign is None or mistakes:
         refuse(mistakes, toml.where)
     _refuse_taken_name(campaign, settings)
@@ -100,23 +102,29 @@ def _refuse_taken_name(campaign: Campaign, settings: Settings) -> None:
 
 def _not_supported(values: dict[str, Any]) -> list[Mistake]:
     mistakes = []
-    for rule, instead in NOT_YET.items():
-        key, _, value = rule.partition("=")
+    for key, instead in NOT_YET.items():
         path = tuple(key.split("."))
         found: Any = values
         for part in path:
             found = found.get(part) if isinstance(found, dict) else None
-        if found is None or (value and found != value):
-            continue
-        said = f'{key} = "{value}"' if value else f"[{key}]"
-        mistakes.append(Mistake(path, f"{said} is not supported yet: {instead}"))
+        said = f"[{key}]" if len(path) == 1 else f"{key} = {found!r}"
+        if found is not None and (len(path) == 1 or found != default_of(path)):
+            mistakes.append(Mistake(path, f"{said} is not supported yet: {instead}"))
     return mistakes
+
+
+def default_of(path: Sequence[str]) -> Any:
+    """Return the default of a key in a section, `("list", "again")`."""
+    section, key = path
+    model = Campaign.model_fields[section].annotation
+    assert isinstance(model, type)
+    assert issubclass(model, BaseModel)
+    return model.model_fields[key].default
 
 
 def _for_model(toml: TomlFile, mistakes: list[Mistake]) -> dict[str, Any]:
     """Return the file's values as Campaign takes them; what it must not see goes to `mistakes`."""
-    sections = {rule for rule in NOT_YET if "=" not in rule}
-    values = {key: value for key, value in toml.values.items() if key not in sections}
+    values = {key: value for key, value in toml.values.items() if key not in NOT_YET}
     if "file" in values:
         mistakes.append(
             unknown_key(("file",), Campaign.model_fields, " here; lists stand under [list] as files")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dialer.campaign.campaign import Campaign
-from dialer.campaign.read import NOT_YET
+from dialer.campaign.read import NOT_YET, default_of
 
 
 def campaign_schema() -> dict[str, Any]:
@@ -18,10 +19,9 @@ def campaign_schema() -> dict[str, Any]:
         _tidy(definition)
     # The folder's name stands in for it.
     schema["required"].remove("name")
-    for rule in NOT_YET:
-        key, _, value = rule.partition("=")
-        if value:
-            _without_choice(schema, key.split("."), value)
+    for key in NOT_YET:
+        if "." in key:
+            _only_default(schema, key.split("."))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
@@ -48,13 +48,10 @@ def _tidy(definition: dict[str, Any]) -> None:
             field.update(choices[0])
 
 
-def _without_choice(schema: dict[str, Any], path: list[str], value: str) -> None:
-    definition = schema
-    for key in path:
-        if "$ref" in definition:
-            definition = schema["$defs"][definition["$ref"].rpartition("/")[2]]
-        definition = definition["properties"][key]
-    definition["enum"].remove(value)
+def _only_default(schema: dict[str, Any], path: Sequence[str]) -> None:
+    section, key = path
+    name = schema["properties"][section]["$ref"].rpartition("/")[2]
+    schema["$defs"][name]["properties"][key]["enum"] = [default_of(path)]
 
 
 if __name__ == "__main__":

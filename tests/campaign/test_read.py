@@ -60,7 +60,7 @@ metadata = { reason = "Follow-up", due = 2026-12-01, score = 0.5, tries = 2, vip
 [pace]
 calls_per_second = 1
 calls_open_max = 10
-priority = -1
+priority = 0
 [stop]
 failure_rate = 1.0
 over_attempts = 20
@@ -81,7 +81,7 @@ over_attempts = 20
         "tries": 2,
         "vip": True,
     }
-    assert (campaign.pace.calls_per_second, campaign.pace.priority) == (1.0, -1)
+    assert (campaign.pace.calls_per_second, campaign.pace.calls_open_max) == (1.0, 10)
     assert (campaign.stop.failure_rate, campaign.stop.over_attempts) == (1.0, 20)
 
 
@@ -211,10 +211,18 @@ def test_a_section_that_nothing_obeys_yet_is_refused(more: str, said: str, refus
     assert line.startswith(said)
 
 
-@pytest.mark.parametrize("again", ["update", "call_again"])
-def test_an_again_that_nothing_obeys_yet_is_refused(again: str, refusal: Refusal) -> None:
-    [line] = refusal(MINIMAL.replace("[call]", f"again = '{again}'\n[call]"))
-    assert line.startswith(f':3: list.again = "{again}" is not supported yet: ')
+@pytest.mark.parametrize(
+    ("section", "line"),
+    [("list", "again = 'update'"), ("list", "again = 'call_again'"), ("pace", "priority = 1")],
+)
+def test_a_key_that_nothing_obeys_yet_is_refused(section: str, line: str, refusal: Refusal) -> None:
+    [told] = refusal(with_line(section, line))
+    assert told.startswith(f":{WHERE[section]}: {section}.{line} is not supported yet: ")
+
+
+@pytest.mark.parametrize(("section", "line"), [("list", "again = 'skip'"), ("pace", "priority = 0")])
+def test_such_a_key_at_its_default_changes_nothing(section: str, line: str, read: Reader) -> None:
+    assert read(with_line(section, line)).model_dump() == read(MINIMAL).model_dump()
 
 
 def test_on_unknown_counts_where_people_write_it_last_in_the_file(read: Reader) -> None:
