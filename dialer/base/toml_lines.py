@@ -29,7 +29,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     What cannot be found is left out; nothing is raised. Ask with `line_of`.
     """
     scanner = _Scanner(text)
-    with suppress(_Lost):
+    with suppress(_Lost, tomllib.TOMLDecodeError, RecursionError):
         scanner.document()
     return scanner.lines
 

@@ -7,7 +7,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dialer.base.toml_lines import key_lines, line_of
@@ -60,6 +60,8 @@ def test_a_missing_table_has_no_line() -> None:
     assert line_of(key_lines("a = 1"), ("missing", "b")) is None
 
 
+@example('"\\1" = 2')
+@example("a = " + "[" * 5000)
 @given(st.text(alphabet="ab=.[]{}\"'#,\n 1\\", max_size=60))
 def test_any_text_is_walked_without_an_error(text: str) -> None:
     lines = key_lines(text)
