@@ -28,7 +28,7 @@ from dialer.base.ids import new_worker_id
 from dialer.base.settings import Account
 from dialer.calls import campaigns
 from dialer.calls.campaigns import KnownCampaign
-from dialer.calls.claim import next_due_at_us, waiting
+from dialer.calls.claim import leased_by_others, next_due_at_us, waiting
 from dialer.campaign import Campaign
 from dialer.outcomes.collect import Collector
 from dialer.providers.open import open_account
@@ -160,6 +160,7 @@ class Run:
         self._news_at = 0.0
         self._list_failures = 0
         self._now_us = 0
+        self._elsewhere = 0
         self._next_lookup_at_us: int | None = None
         self._signaled: int | None = None
 
@@ -355,6 +356,8 @@ class Run:
     def _more_to_come(self) -> bool:
         """Return whether waiting makes sense: calls that fall due, outcomes and look-ups that may come."""
         progress = self.progress
+        if self._elsewhere:  # another worker is at it, or died and its lease has not run out yet
+            return True
         if self._wait and (progress.waiting_left or progress.open_calls or progress.unknown_left):
             return progress.waiting_left + progress.open_calls > 0 or self._unknown_due(float("inf"))
         if self._due_within(PATIENCE_S) or self._unknown_due(PATIENCE_S):
@@ -376,9 +379,13 @@ class Run:
             self._now_us = self._store.now_us(connection)
             self.progress.next_due_at_us = next_due_at_us(self._store, connection, known.campaign_id)
             self.progress.waiting_left = waiting(self._store, connection, known.campaign_id)
-            left = ledger.open_of_campaign(self._store, connection, known.campaign_id, self._account.name)
+            left = ledger.open_of_campaign(
+                self._store, connection, known.campaign_id, self._account.name, self._worker
+            )
+            leased = leased_by_others(self._store, connection, known.campaign_id, self._worker)
         self.progress.open_calls = left.accepted
         self.progress.unknown_left = left.unknown
+        self._elsewhere = left.sent_by_others + leased
         self._next_lookup_at_us = left.next_lookup_at_us
 
     async def _in_database(self, work: Callable[[], T]) -> T:

@@ -77,7 +77,9 @@ OPEN_CALLS = Dialects(
 OPEN_OF_CAMPAIGN = Dialects(
     """
     SELECT coalesce(sum(CASE WHEN state = 'accepted' THEN 1 ELSE 0 END), 0),
-        coalesce(sum(CASE WHEN state = 'unknown' THEN 1 ELSE 0 END), 0), min(next_lookup_at_us)
+        coalesce(sum(CASE WHEN state = 'unknown' THEN 1 ELSE 0 END), 0),
+        coalesce(sum(CASE WHEN state = 'sending' AND worker <> :worker THEN 1 ELSE 0 END), 0),
+        min(next_lookup_at_us)
     FROM ledger
     WHERE account = :account AND state IN ('sending', 'unknown', 'accepted') AND campaign_id = :campaign_id"""
 )
@@ -200,16 +202,23 @@ def exchange(
 
 
 class OpenOfCampaign(NamedTuple):
-    """What of a campaign is still open: accepted calls, unknown attempts, the next look-up's moment."""
+    """What of a campaign is still open: accepted calls, unknown attempts, what other workers are sending,
+    and the next look-up's moment.
+    """
 
     accepted: int
     unknown: int
+    sent_by_others: int
     next_lookup_at_us: int | None
 
 
-def open_of_campaign(store: Store, connection: Connection, campaign_id: int, account: str) -> OpenOfCampaign:
+def open_of_campaign(
+    store: Store, connection: Connection, campaign_id: int, account: str, worker: str
+) -> OpenOfCampaign:
     """Return what of the campaign is still open; costs what is open, not what is over."""
-    rows = store.execute(connection, OPEN_OF_CAMPAIGN, account=account, campaign_id=campaign_id)
+    rows = store.execute(
+        connection, OPEN_OF_CAMPAIGN, account=account, campaign_id=campaign_id, worker=worker
+    )
     return OpenOfCampaign(*rows[0])
 
 

@@ -59,6 +59,13 @@ NEXT_DUE = Dialects(
 WAITING = Dialects("SELECT count(*) FROM contacts WHERE campaign_id = :campaign_id AND status = 'waiting'")
 
 
+LEASED_BY_OTHERS = Dialects(
+    """
+    SELECT count(*) FROM contacts
+    WHERE status = 'leased' AND campaign_id = :campaign_id AND worker <> :worker"""
+)
+
+
 class Call(NamedTuple):
     """A contact under our lease, whose next call is due."""
 
@@ -142,4 +149,11 @@ def next_due_at_us(store: Store, connection: Connection, campaign_id: int) -> in
 def waiting(store: Store, connection: Connection, campaign_id: int) -> int:
     """Return how many contacts of the campaign wait for a call; costs what waits."""
     count: int = store.execute(connection, WAITING, campaign_id=campaign_id)[0][0]
+    return count
+
+
+def leased_by_others(store: Store, connection: Connection, campaign_id: int, worker: str) -> int:
+    """Return how many contacts of the campaign other workers, alive or dead, have under their lease."""
+    rows = store.execute(connection, LEASED_BY_OTHERS, campaign_id=campaign_id, worker=worker)
+    count: int = rows[0][0]
     return count
