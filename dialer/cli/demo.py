@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from dialer.attempts.progress import RunProgress
 from dialer.base.errors import NotReady
 from dialer.base.log import configure_logging
 from dialer.base.settings import Account, Settings
@@ -19,7 +20,7 @@ from dialer.cli.deployment import open_store
 from dialer.cli.dial import dial
 from dialer.cli.look import print_outcomes
 from dialer.cli.show import loading_bar, out, print_table
-from dialer.run import RunProgress, dialing_rights
+from dialer.run import dialing_rights
 from dialer.simulator.config import SimulatorConfig
 from dialer.simulator.server import simulator_process
 from dialer.tables.audit import audit

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dialer.attempts import settle
+from dialer.attempts.progress import RunProgress
 from dialer.base.clock import as_datetime
 from dialer.base.durations import parse_duration
 from dialer.base.errors import BadInput
@@ -20,7 +21,7 @@ from dialer.campaign.campaign import Campaign
 from dialer.cli.deployment import CampaignName, Config, campaign_name, campaign_of, open_store, settings_of
 from dialer.cli.show import err, loading_bar, out, print_json, print_table
 from dialer.providers.open import reach
-from dialer.run import Run, RunProgress, dialing_rights, reconcile_account
+from dialer.run import Run, dialing_rights, reconcile_account
 from dialer.store.database import Store
 
 

@@ -1,0 +1,82 @@
+"""What a run has done so far, for whoever watches it and for its closing line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from dialer.attempts.dialing import LaneCounts
+from dialer.attempts.workers import Recovered
+from dialer.base.clock import as_datetime
+
+
+@dataclass
+class RunProgress:
+    """What a run has done so far; `ended` says why it is over, `problem` what stopped it before its end."""
+
+    campaign: str
+    account: str
+    pace_limit: float | None
+    counts: LaneCounts = field(default_factory=LaneCounts)
+    recovered: Recovered = field(default_factory=lambda: Recovered(0, 0, 0))
+    bound: int = 0
+    freed: int = 0
+    held: int = 0
+    ended_calls: int = 0
+    open_calls: int = 0
+    unknown_left: int = 0
+    waiting_left: int = 0
+    next_due_at_us: int | None = None
+    problem: str | None = None
+    ended: str | None = None
+    exit_code: int = 0
+
+    @property
+    def pace(self) -> float | None:
+        """Calls per second between the first and the last departure."""
+        first, last = self.counts.first_sent_at, self.counts.last_sent_at
+        if first is None or last is None or last <= first:
+            return None
+        return (self.counts.submitted - 1) / (last - first)
+
+    def closing_line(self) -> str:
+        """Return the run in one line."""
+        counts = self.counts
+        pace = f" at {self.pace:.2f}/s" if self.pace else ""
+        parts = [
+            f"{counts.submitted} submitted{pace}",
+            f"{counts.accepted} accepted",
+            f"{counts.refused} refused",
+            f"{self.ended_calls} ended",
+            f"{self.open_calls} open",
+            f"{self.unknown_left} unknown",
+            f"{self.waiting_left} waiting",
+        ]
+        return f"{self.campaign}: {', '.join(parts)}; ended: {self.ended}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the run as a JSON document."""
+        return {
+            "campaign": self.campaign,
+            "account": self.account,
+            "submitted": self.counts.submitted,
+            "accepted": self.counts.accepted,
+            "refused": self.counts.refused,
+            "not_dialled": self.counts.not_dialled,
+            "unknown": self.counts.unknown,
+            "bound": self.bound,
+            "freed": self.freed,
+            "held": self.held,
+            "ended_calls": self.ended_calls,
+            "open_calls": self.open_calls,
+            "unknown_left": self.unknown_left,
+            "waiting_left": self.waiting_left,
+            "recovered_unknown": self.recovered.unknown,
+            "recovered_leases": self.recovered.returned,
+            "calls_per_second": self.pace,
+            "calls_per_second_limit": self.pace_limit,
+            "next_call_at": as_datetime(self.next_due_at_us) if self.next_due_at_us else None,
+            "ended": self.ended,
+            "problem": self.problem,
+            "exit_code": self.exit_code,
+        }
