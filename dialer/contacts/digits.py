@@ -103,9 +103,9 @@ def read_digits(texts: pl.Series) -> Digits:
 
 
 def _place(whole: Digits, where: I64 | slice, part: Digits) -> None:
-    column: npt.NDArray[Any]
-    for column, some in zip(whole, part, strict=True):
-        column[where] = some
+    for name in Digits._fields:
+        column: npt.NDArray[Any] = getattr(whole, name)
+        column[where] = getattr(part, name)
 
 
 def _read_block(buffer: npt.NDArray[np.uint8], start: I64, size: I64, width: int) -> Digits:
