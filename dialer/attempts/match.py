@@ -15,6 +15,9 @@ from dialer.providers.provider import Execution
 CLOCK_MARGIN_US = 60_000_000
 """How much older than our attempt the provider's clock may show its record."""
 
+ZONE_MARGIN_US = 12 * 3600 * 1_000_000
+"""The same for a date without a zone, which was read as UTC: no zone is further behind it."""
+
 
 def match(
     pending: Sequence[Pending], executions: Sequence[Execution], bound: Collection[str]
@@ -51,4 +54,5 @@ def _may_be(attempt: Pending, execution: Execution) -> bool:
         return False
     if execution.created_at_us is None:
         return True
-    return execution.created_at_us >= attempt.opened_at_us - CLOCK_MARGIN_US
+    margin_us = CLOCK_MARGIN_US + (ZONE_MARGIN_US if execution.zone_assumed else 0)
+    return execution.created_at_us >= attempt.opened_at_us - margin_us

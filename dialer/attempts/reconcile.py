@@ -87,12 +87,13 @@ class Reconciler:
         if executions:
             refs = [one.provider_ref for one in executions]
             bound = await self._in_database(partial(settle.bound_refs, self._store, self._account.name, refs))
-            found, ambiguous = match([attempt], executions, bound)
+            found, _ = match([attempt], executions, bound)
             if found:
                 done.bound += await self._in_database(partial(settle.bind, self._store, found))
                 return
-            if ambiguous:
-                await self._hold(attempt, "several calls at the provider may be this one", done)
+            if any(one.provider_ref not in bound for one in executions):
+                # Not certainly ours, but not certainly another's either: never a reason to call again.
+                await self._hold(attempt, "a call at the provider may be this one", done)
                 return
         await self._missed(attempt, now_us, age_s, asked=executions is not None, done=done)
 
