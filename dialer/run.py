@@ -30,11 +30,11 @@ from dialer.calls import campaigns
 from dialer.calls.campaigns import KnownCampaign
 from dialer.calls.claim import leased_by_others, next_due_at_us, waiting
 from dialer.campaign import Campaign
-from dialer.outcomes.collect import Collector
+from dialer.outcomes.collect import Collected, Collector
 from dialer.providers.open import open_account
 from dialer.providers.provider import Provider
 from dialer.store.database import Store
-from dialer.store.lock import only_dialer
+from dialer.store.lock import only_dialer, only_dialer_of
 
 log = structlog.get_logger()
 
@@ -89,6 +89,7 @@ class Run:
         self._list_failures = 0
         self._now_us = 0
         self._elsewhere = 0
+        self._live_before: int | None = None
         self._next_lookup_at_us: int | None = None
         self._signaled: int | None = None
 
@@ -101,6 +102,7 @@ class Run:
         async with open_account(self._account, self._clock, self._paces.request) as provider:
             known = await self._in_database(self._start)
             self._paces.remember(await self._in_database(self._enter))
+            await self._in_database(partial(self._look, known))
             lane, dialing = self._lane(provider, known)
             await self._run_tasks(provider, lane, dialing, known)
             await self._in_database(partial(self._leave, dialing, known))
@@ -109,13 +111,8 @@ class Run:
     async def _run_tasks(
         self, provider: Provider, lane: Lane, dialing: Dialing, known: KnownCampaign
     ) -> None:
-        reconciler = Reconciler(
-            self._store,
-            provider,
-            self._account,
-            lambda _: self._campaign.on_unknown == "redial",
-            self._database,
-        )
+        redialing = partial(campaigns.redialing, self._store)
+        reconciler = Reconciler(self._store, provider, self._account, redialing, self._database)
         collector = Collector(self._store, provider, self._account, self._database)
         try:
             async with anyio.create_task_group() as tasks:
@@ -250,7 +247,6 @@ class Run:
                 self._list_failures = 0
                 self._heard(done.ended + done.found)
                 self.progress.bound += done.found
-                self.progress.ended_calls += done.ended
 
     def _heard(self, news: int) -> None:
         if news:
@@ -261,7 +257,10 @@ class Run:
         began = self._news_at = self._clock.monotonic()
         while self.progress.ended is None:
             await self._clock.sleep(LOOK_S)
-            await self._in_database(partial(self._look, known))
+            try:
+                await self._in_database(partial(self._look, known))
+            except NotReady as error:  # how long that may last is the lane's to decide
+                log.warning("progress.not_read", error=str(error))
             self._watch(self.progress)
             if lane.counts.last_sent_at:
                 self._news_at = max(self._news_at, lane.counts.last_sent_at)
@@ -311,8 +310,14 @@ class Run:
                 self._store, connection, known.campaign_id, self._account.name, self._worker
             )
             leased = leased_by_others(self._store, connection, known.campaign_id, self._worker)
-        self.progress.open_calls = left.accepted
-        self.progress.unknown_left = left.unknown
+        progress = self.progress
+        if self._live_before is None:
+            self._live_before = left.accepted + left.unknown
+        # Whatever was or became live and is not any more has ended, or was never placed.
+        live = self._live_before + progress.counts.accepted + progress.counts.unknown
+        progress.ended_calls = max(0, live - progress.freed - left.accepted - left.unknown)
+        progress.open_calls = left.accepted
+        progress.unknown_left = left.unknown
         self._elsewhere = left.sent_by_others + leased
         self._next_lookup_at_us = left.next_lookup_at_us
 
@@ -320,8 +325,8 @@ class Run:
         return await anyio.to_thread.run_sync(work, limiter=self._database)
 
 
-async def reconcile_account(store: Store, account: Account) -> Reconciled:
-    """Ask the provider about every unknown attempt of the account, once; return what came of it.
+async def reconcile_account(store: Store, account: Account) -> tuple[Reconciled, Collected]:
+    """Ask the provider about every open and unknown attempt of the account, once; return what came of it.
 
     Raises:
         BadInput, NotReady: the account cannot be used.
@@ -329,22 +334,22 @@ async def reconcile_account(store: Store, account: Account) -> Reconciled:
     clock = SystemClock()
     paces = AccountPace(account.calls_per_second, account.requests_per_minute, clock)
     async with open_account(account, clock, paces.request) as provider:
-        redials = await anyio.to_thread.run_sync(partial(campaigns.redialing, store))
-        reconciler = Reconciler(store, provider, account, redials.__contains__, anyio.CapacityLimiter(1))
-        return await reconciler.round(everything=True)
+        database = anyio.CapacityLimiter(1)
+        collected = await Collector(store, provider, account, database).round()
+        reconciler = Reconciler(store, provider, account, partial(campaigns.redialing, store), database)
+        return await reconciler.round(everything=True), collected
 
 
 @contextmanager
-def dialing_rights(store: Store) -> Iterator[None]:
-    """Hold the right to dial from this database: on SQLite one process at a time has it.
+def dialing_rights(store: Store, account: str) -> Iterator[None]:
+    """Hold the right to dial: one process per SQLite file, one per account on PostgreSQL.
+
+    Two processes would each keep the account's pace, and together exceed it.
 
     Raises:
-        Busy: another process dials from the same SQLite file.
+        Busy: another process has it.
     """
-    if store.file is None:
-        yield
-        return
-    with only_dialer(store.file):
+    with only_dialer(store.file) if store.file is not None else only_dialer_of(store, account):
         yield
 
 

@@ -14,6 +14,8 @@ OPEN_AHEAD_S = 0.05
 CLAIM_AHEAD_S = 2.0
 CLAIM_MIN, CLAIM_MAX = 16, 500
 MEASURE_S = 0.25
+SLOW_PACE = 4.0
+"""At so few calls per second there is time to open each attempt after the one before it has left."""
 
 
 class Ahead:
@@ -23,7 +25,7 @@ class Ahead:
         self._clock = clock
         self._pace_limit = pace_limit
         self._in_flight_max = in_flight_max
-        self._open = 4.0
+        self._open = 1.0
         self._starved = False
         self._rate = 0.0
         self._measured = (clock.monotonic(), 0)
@@ -35,9 +37,11 @@ class Ahead:
     def openings(self, submitted: int) -> int:
         """Return how many attempts to keep open, after so many submissions."""
         self._measure(submitted)
-        enough = max(2.0, OPEN_AHEAD_S * self._rate)
-        limited = self._pace_limit is not None
-        most = max(8.0, 2 * OPEN_AHEAD_S * (self._pace_limit or 0.0)) if limited else self._in_flight_max
+        enough = max(1.0, OPEN_AHEAD_S * self._rate)
+        if self._pace_limit is None:
+            most: float = self._in_flight_max
+        else:
+            most = max(2.0, 2 * OPEN_AHEAD_S * self._pace_limit) if self._pace_limit > SLOW_PACE else 1.0
         self._open = self._open * 1.5 if self._starved else self._open * 0.97
         self._open = min(max(self._open, enough), most)
         self._starved = False

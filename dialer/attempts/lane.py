@@ -36,7 +36,7 @@ from dialer.providers.provider import Accepted, Provider
 
 log = structlog.get_logger()
 
-LINGER_S = 0.02
+LINGER_S = 0.04
 """Ledger transactions begin at least this far apart, so that answers share a commit."""
 RECHECK_S = 0.5
 """How often a lane without work looks for new calls, pauses and cancellations."""
@@ -164,7 +164,7 @@ class Lane:
                 continue
             opened, granted_at = await self._next()
             if opened is not None:
-                await self._send(opened, partial(self._departed, granted_at))
+                await self._send(opened, granted_at)
 
     def _next_at_once(self) -> _Opened | None:
         return self._leaving() if self._opened and self._pace.rate == math.inf else None
@@ -182,12 +182,6 @@ class Lane:
                 return self._leaving() if self._opened else None, granted_at
         return None, 0.0
 
-    def _departed(self, granted_at: float) -> None:
-        """Tell the pace where a call left later than its token said: it had to connect first."""
-        now = self._clock.monotonic()
-        if now - granted_at > DEPARTURE_LATE_S:
-            self._pace.departed(granted_at, now)
-
     def _leaving(self) -> _Opened | None:
         if self._clock.monotonic() > self._lease_until() - LEASE_MARGIN_S:
             self.alive = False
@@ -198,10 +192,20 @@ class Lane:
         self._books.set()
         return self._opened.popleft()
 
-    async def _send(self, opened: _Opened, departing: Callable[[], None] | None) -> None:
+    async def _send(self, opened: _Opened, granted_at: float | None) -> None:
         opening, call, dialing = opened
         now = self._clock.monotonic()
         sent_at_us = self._time.now_us()
+
+        def leave() -> None:
+            """Count the call when its first byte leaves: it may have had to connect after its token."""
+            nonlocal sent_at_us
+            sent_at_us = self._time.now_us()
+            left_at = self._clock.monotonic()
+            if granted_at is not None and left_at - granted_at > DEPARTURE_LATE_S:
+                self._pace.departed(granted_at, left_at)
+
+        departing = None if granted_at is None else leave
         self.counts.submitted += 1
         self.counts.first_sent_at = self.counts.first_sent_at or now
         self.counts.last_sent_at = now

@@ -42,12 +42,13 @@ class AccountPace:
         return min((pace.rate for pace in self._both), default=inf)
 
     async def take(self) -> float:
-        """Wait until one submission may leave; return that moment, by the monotonic clock."""
+        """Wait until one submission may leave; return the moment at which it is counted (monotonic)."""
         if self._both:
             at = await take_together(*self._both)
             self._first_at = self._first_at or at
             if at - self._first_at < COLD_FOR_S:
                 self.departed(at, at + COLD_LATE_S)
+                at += COLD_LATE_S
             return at
         wait_s = self._held_until - self._clock.monotonic()
         await (self._clock.sleep(wait_s) if wait_s > 0 else anyio.lowlevel.checkpoint())

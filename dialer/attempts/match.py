@@ -28,6 +28,7 @@ def match(
     """
     by_attempt = {one.attempt_id: one for one in executions if one.attempt_id}
     by_execution = {one.execution_id: one for one in executions if one.execution_id}
+    by_ref = {one.provider_ref: one for one in executions}
     by_phone: dict[str, list[Execution]] = {}
     for one in executions:
         if one.phone and one.attempt_id is None and one.provider_ref not in bound:
@@ -36,6 +37,8 @@ def match(
     ambiguous: list[Pending] = []
     for attempt in pending:
         sure = by_attempt.get(attempt.attempt_id)
+        if sure is None and attempt.provider_ref:  # bound before, while the call still ran
+            sure = by_ref.get(attempt.provider_ref)
         if sure is None and attempt.execution_id:
             sure = by_execution.get(attempt.execution_id)
         if sure is not None:

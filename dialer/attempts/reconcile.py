@@ -43,9 +43,10 @@ class Reconciled:
 
 
 class Reconciler:
-    """Looks up the unknown attempts of one account.
+    """Looks up the unknown attempts of one account, whichever campaign they belong to.
 
-    `redials(campaign_id)` says whether the campaign wants calls that are not found dialled again.
+    `redialing()` gives the campaigns that want calls which are not found dialled again; it is asked anew
+    in each round, in the database's thread.
     """
 
     def __init__(
@@ -53,18 +54,20 @@ class Reconciler:
         store: Store,
         provider: Provider,
         account: Account,
-        redials: Callable[[int], bool],
+        redialing: Callable[[], set[int]],
         database: anyio.CapacityLimiter,
     ) -> None:
         self._store = store
         self._provider = provider
         self._account = account
-        self._redials = redials
+        self._redialing = redialing
+        self._redial: set[int] = set()
         self._database = database
 
     async def round(self, *, everything: bool = False) -> Reconciled:
         """Look up what is due (`everything`: also what is not, and what is held); return what came of it."""
         now_us = await self._in_database(self._now_us)
+        self._redial = await self._in_database(self._redialing)
         done = Reconciled()
         if everything:
             pending = [one for one in await self._open() if one.state == "unknown"]
@@ -111,7 +114,7 @@ class Reconciler:
             else:
                 await self._again(attempt, now_us, min(600.0, 5.0 * 2**attempt.lookups))
             return
-        if self._provider.absence_is_proof or self._redials(attempt.campaign_id):
+        if self._provider.absence_is_proof or attempt.campaign_id in self._redial:
             why = f"not in the provider's list {round(age_s)} s after it left"
             done.freed += await self._in_database(
                 partial(settle.free, self._store, [attempt.attempt_id], why)

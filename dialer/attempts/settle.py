@@ -21,7 +21,7 @@ UNKNOWN_DUE = Dialects(
     """
     SELECT ledger.attempt_id, ledger.phone, ledger.agent, ledger.opened_at_us, ledger.execution_id,
         ledger.lookups, ledger.campaign_id, ledger.contact_id, ledger.state,
-        coalesce(ledger.answered_at_us, ledger.opened_at_us)
+        coalesce(ledger.answered_at_us, ledger.opened_at_us), ledger.provider_ref
     FROM ledger
     WHERE ledger.account = :account AND ledger.state = 'unknown' AND ledger.next_lookup_at_us <= :now_us
     ORDER BY ledger.next_lookup_at_us LIMIT :most"""
@@ -30,7 +30,7 @@ UNKNOWN_DUE = Dialects(
 OPEN = Dialects(
     """
     SELECT attempt_id, phone, agent, opened_at_us, execution_id, lookups, campaign_id, contact_id, state,
-        coalesce(answered_at_us, opened_at_us)
+        coalesce(answered_at_us, opened_at_us), provider_ref
     FROM ledger
     WHERE account = :account AND state IN ('sending', 'unknown', 'accepted')
         AND state IN ('accepted', 'unknown')
@@ -145,6 +145,16 @@ HELD = Dialects(
 )
 
 
+ACCOUNTS_WITH_OPEN = Dialects(
+    """
+    SELECT DISTINCT ledger.account FROM ledger
+    JOIN campaigns ON campaigns.campaign_id = ledger.campaign_id
+    WHERE ledger.state IN ('sending', 'unknown', 'accepted')
+        AND campaigns.name = coalesce(CAST(:campaign AS text), campaigns.name)
+    ORDER BY 1"""
+)
+
+
 class Held(NamedTuple):
     """An unknown attempt as a person needs to see it; without a next look-up only a person settles it."""
 
@@ -172,6 +182,7 @@ class Pending(NamedTuple):
     contact_id: int
     state: str
     unknown_since_us: int
+    provider_ref: str | None
 
     def as_open_attempt(self) -> OpenAttempt:
         """Return it in the words that providers understand."""
@@ -254,6 +265,12 @@ def unknown_attempts(store: Store, campaign: str | None = None) -> list[Held]:
     """Return every unknown attempt (of the campaign), oldest first."""
     with store.read() as connection:
         return [Held(*row) for row in store.execute(connection, HELD, campaign=campaign)]
+
+
+def accounts_with_open(store: Store, campaign: str | None = None) -> list[str]:
+    """Return the accounts that have attempts (of the campaign) which are not settled."""
+    with store.read() as connection:
+        return [row[0] for row in store.execute(connection, ACCOUNTS_WITH_OPEN, campaign=campaign)]
 
 
 def bind_by_hand(store: Store, attempt_id: str, execution_id: str) -> None:

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import polars as pl
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import IntegrityError
 
 from dialer.base.errors import BadInput, Busy
 from dialer.calls import campaigns
@@ -23,7 +22,7 @@ from dialer.campaign import Campaign
 from dialer.contacts import normalize
 from dialer.contacts.accept import NOTHING_TAKEN, REJECT_COLUMNS, Sorted, Taken, accept
 from dialer.lists import Batch, ListFile, find_column, find_lists, likely_phone_columns, open_list
-from dialer.store.bulk import append
+from dialer.store.bulk import AlreadyThere, append
 from dialer.store.database import Dialects, Store
 
 ROWS_IN_MEMORY = 1_000_000
@@ -136,12 +135,12 @@ def check_lists(campaign: Campaign, file: Path | None = None, watch: Watch | Non
 def load(
     store: Store,
     campaign: Campaign,
-    file: Path | None = None,
+    lists: Sequence[ListFile] | None = None,
     *,
     only_new: bool = False,
     watch: Watch | None = None,
 ) -> list[Books]:
-    """Load the campaign's lists (or `file` in their place); return the books of each.
+    """Load the campaign's lists (or the opened `lists` in their place); return the books of each.
 
     `only_new` skips files whose very bytes were loaded before with the same list settings.
 
@@ -149,7 +148,7 @@ def load(
         BadInput: a list was refused; nothing of any list is written.
         Busy: somebody else loaded the same numbers at the same time; nothing of the file is written.
     """
-    opened = open_lists(campaign, file)
+    opened = open_lists(campaign) if lists is None else lists
     with store.write() as connection:
         known = campaigns.register(store, connection, campaign)
         if known.state == "canceled":
@@ -274,7 +273,7 @@ def _write(
             keys = [pl.lit(campaign_id).alias("campaign_id"), pl.lit(load_id).alias("load_id")]
             for table, frame in spool.frames():
                 append(connection, table, frame.with_columns(keys))
-    except IntegrityError as error:
+    except AlreadyThere as error:
         raise Busy(
             f"{books.file}: somebody else loaded the same numbers into '{campaign.name}' at the same time; "
             "nothing of this file was written, load it again"

@@ -7,7 +7,7 @@ from getpass import getuser
 from dialer.calls import campaigns
 from dialer.calls.campaigns import KnownCampaign
 from dialer.cli.deployment import CampaignName, Config, campaign_name, open_store, settings_of
-from dialer.cli.show import out
+from dialer.cli.show import err, out
 
 
 def pause(campaign: CampaignName, /, *, config: Config = None) -> int:
@@ -35,6 +35,8 @@ def cancel(campaign: CampaignName, /, *, config: Config = None) -> int:
 
 def _say(known: KnownCampaign) -> int:
     out().print(f"{known.name}: {known.state}", markup=False)
+    if known.state in ("paused", "canceled"):
+        err().print(f"what is still open gets its outcome with: dialer reconcile {known.name}", markup=False)
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from dialer.attempts.progress import RunProgress
-from dialer.base.errors import NotReady
+from dialer.base.errors import BadInput, NotReady
 from dialer.base.log import configure_logging
 from dialer.base.settings import Account, Settings
 from dialer.calls.load import load
@@ -52,6 +52,8 @@ def demo(*, seed: int = 1, database_url: str | None = None) -> int:
         database_url: Where to keep the results; a fresh SQLite file where left out.
     """
     configure_logging(level=logging.WARNING)  # the figures at the end say it all
+    if database_url is not None and not database_url.startswith(("sqlite:///", "postgresql")):
+        raise BadInput(f"--database-url {database_url}: expected sqlite:///FILE or postgresql+psycopg://...")
     folder = Path(tempfile.mkdtemp(prefix="dialer-demo-"))
     url = database_url or f"sqlite:///{folder / 'dialer.db'}"
     console = out()
@@ -62,8 +64,8 @@ def demo(*, seed: int = 1, database_url: str | None = None) -> int:
         )
         campaign = read_campaign("demo", settings)
         console.print(f"A pretend UnleashX answers on {provider_url}, as on a bad day.\n", markup=False)
-        with open_store(settings) as store:
-            with dialing_rights(store):
+        with open_store(settings, create=True) as store:
+            with dialing_rights(store, "demo"):
                 with loading_bar() as watch:
                     [books] = load(store, campaign, watch=watch)
                 _print_books(books.rows_read, books.accepted, books.rejected, books.duplicate, books.reasons)
@@ -110,7 +112,9 @@ def _account(base_url: str, folder: Path) -> Account:
 
 def _print_books(read: int, accepted: int, rejected: int, duplicate: int, reasons: Counter[str]) -> None:
     out().print(f"{read} rows read = {accepted} accepted + {rejected} rejected + {duplicate} duplicate")
-    print_table("Rejected, each with its line and a reason", ("reason", "rows"), reasons.most_common())
+    in_order = sorted(reasons, key=lambda reason: (-reasons[reason], reason))
+    rows = [(reason, reasons[reason]) for reason in in_order]
+    print_table("Rejected, each with its line and a reason", ("reason", "rows"), rows)
 
 
 def _print_run(progress: RunProgress, ledger: dict[str, Any]) -> None:

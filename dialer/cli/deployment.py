@@ -9,11 +9,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from dialer.base.errors import BadInput
 from dialer.base.settings import Settings, read_settings
 from dialer.campaign import read_campaign
 from dialer.campaign.campaign import Campaign
 from dialer.store.database import Store
-from dialer.store.migrate import prepare
+from dialer.store.migrate import check, prepare
 
 Config = Annotated[Path | None, Parameter(name="--config", help="The dialer.toml to use.")]
 CampaignName = Annotated[str, Parameter(help="A campaign's name, folder or file.")]
@@ -37,11 +38,24 @@ def campaign_of(reference: str, settings: Settings) -> Campaign:
 
 
 @contextmanager
-def open_store(settings: Settings) -> Iterator[Store]:
-    """Open the results database, making its tables where there are none yet."""
+def open_store(settings: Settings, *, create: bool = False) -> Iterator[Store]:
+    """Open the results database; only with `create` are its tables made where there are none yet.
+
+    Raises:
+        BadInput: there is no such SQLite file.
+        NotReady: the database cannot be used, or is of another version of dialer.
+    """
     store = Store(settings.database_url)
     try:
-        prepare(store)
+        if create:
+            prepare(store)
+        elif store.file is not None and not store.file.exists():
+            raise BadInput(
+                f"there is no database {store.file}; start in the folder of dialer.toml, "
+                "and begin with: dialer load CAMPAIGN"
+            )
+        else:
+            check(store)
         yield store
     finally:
         store.close()

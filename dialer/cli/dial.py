@@ -16,7 +16,7 @@ from dialer.base.clock import as_datetime
 from dialer.base.durations import parse_duration
 from dialer.base.errors import BadInput
 from dialer.base.settings import Account, Settings
-from dialer.calls.load import load
+from dialer.calls.load import load, open_lists
 from dialer.campaign.campaign import Campaign
 from dialer.cli.deployment import CampaignName, Config, campaign_name, campaign_of, open_store, settings_of
 from dialer.cli.show import err, loading_bar, out, print_json, print_table
@@ -46,12 +46,17 @@ def run(
     said = campaign_of(campaign, settings)
     account = said.account(settings)
     anyio.run(reach, account, said.call.agent)
-    with open_store(settings) as store, dialing_rights(store):
+    lists = open_lists(said)
+    with open_store(settings, create=True) as store, dialing_rights(store, account.name):
         with loading_bar() as watch_list:
-            books = load(store, said, only_new=True, watch=watch_list)
+            books = load(store, said, lists, only_new=True, watch=watch_list)
         for one in books:
             if not one.skipped:
                 err().print(one.line(), markup=False)
+                if one.accepted + one.duplicate == 0:
+                    err().print(
+                        f"warning: {one.file} has nobody to call; see: dialer check {campaign}", markup=False
+                    )
         progress = dial(store, said, account, for_s=for_s, wait=wait)
     if json:
         print_json(progress.as_json())
@@ -77,7 +82,7 @@ def reconcile(
     json: bool = False,
     config: Config = None,
 ) -> int:
-    """Settle unknown attempts: ask the provider about each, then show what only a person can decide.
+    """Ask the provider about open calls and unknown attempts, then show what only a person can decide.
 
     Args:
         bind: ATTEMPT EXECUTION_ID: a person's word that the attempt is this call of the provider.
@@ -119,14 +124,14 @@ def reconcile(
 
 
 def _ask_providers(store: Store, settings: Settings, campaign: str | None) -> None:
-    for name in sorted({one.account for one in settle.unknown_attempts(store, campaign)}):
+    for name in settle.accounts_with_open(store, campaign):
         if name not in settings.accounts:
             err().print(f"account '{name}' is not in dialer.toml any more; its attempts stay unknown")
             continue
-        done = anyio.run(reconcile_account, store, settings.accounts[name])
+        done, collected = anyio.run(reconcile_account, store, settings.accounts[name])
         err().print(
-            f"{name}: {done.looked_up} looked up, {done.bound} found, {done.freed} not placed,"
-            f" {done.held} held",
+            f"{name}: {collected.ended} calls ended, {done.looked_up} unknown looked up:"
+            f" {done.bound + collected.found} found, {done.freed} not placed, {done.held} held",
             markup=False,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dialer.calls.load import Books, check_lists
+from dialer.calls.load import Books, check_lists, open_lists
 from dialer.calls.load import load as load_lists
 from dialer.cli.deployment import CampaignName, Config, campaign_of, open_store, settings_of
 from dialer.cli.show import loading_bar, out, print_books, print_json
@@ -38,7 +38,7 @@ def check(campaign: CampaignName, /, *, json: bool = False, config: Config = Non
 def load(
     campaign: CampaignName, /, *, file: Path | None = None, json: bool = False, config: Config = None
 ) -> int:
-    """Turn a campaign's list into contacts and rejects.
+    """Turn a campaign's list into contacts and rejects; a file that was loaded before is skipped.
 
     Args:
         file: A list to load in place of the campaign's own.
@@ -46,8 +46,9 @@ def load(
     """
     settings = settings_of(config)
     said = campaign_of(campaign, settings)
-    with open_store(settings) as store, loading_bar() as watch:
-        all_books = load_lists(store, said, file, watch=watch)
+    lists = open_lists(said, file)
+    with open_store(settings, create=True) as store, loading_bar() as watch:
+        all_books = load_lists(store, said, lists, only_new=True, watch=watch)
     if json:
         print_json([vars(one) for one in all_books])
     else:
@@ -62,7 +63,8 @@ def _print_details(books: Books) -> None:
         for one in examples:
             place = f"row {one.list_row}" + (f" (line {one.list_line})" if one.list_line else "")
             mend = f" -> {one.suggestion}" if one.suggestion else ""
-            console.print(f"    {place}: {one.raw!r}: {one.detail or reason}{mend}", markup=False)
+            raw = "" if one.raw is None else f"{one.raw!r}: "
+            console.print(f"    {place}: {raw}{one.detail or reason}{mend}", markup=False)
     for title, counts in (("countries", books.regions), ("line types", books.types)):
         shown = ", ".join(f"{name} {count}" for name, count in counts.most_common(12))
         console.print(f"  {title}: {shown or 'none'}", markup=False)

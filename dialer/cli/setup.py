@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from dialer.base.errors import BadInput
 from dialer.campaign.examples import example_campaign, example_list, example_settings
 from dialer.campaign.schema import write_schema
-from dialer.cli.deployment import Config, settings_of
+from dialer.cli.deployment import Config, open_store, settings_of
 from dialer.cli.show import out
 from dialer.simulator.config import SimulatorConfig
 from dialer.simulator.server import run_simulator
@@ -29,12 +29,15 @@ def init(folder: Annotated[Path, Parameter(help="Where to write.")] = Path(), /)
     there = [name for name in files if (folder / name).exists()]
     if there:
         raise BadInput(f"{folder / there[0]} is there already; nothing was written")
-    for name, words in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(words, encoding="utf-8")
-        out().print(f"wrote {path}", markup=False)
-    write_schema(folder / "campaigns" / "campaign.schema.json")
+    try:
+        for name, words in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(words, encoding="utf-8")
+            out().print(f"wrote {path}", markup=False)
+        write_schema(folder / "campaigns" / "campaign.schema.json")
+    except OSError as error:
+        raise BadInput(f"cannot write into {folder}: {error.strerror}") from error
     out().print(
         "next: put your token into UNLEASHX_TOKEN, your list beside campaign.toml, then: dialer check example"
     )
@@ -53,6 +56,8 @@ def simulate(
 
     The ledger is at /simulator/ledger, its figures at /simulator/summary.
     """
+    if not 0 <= port <= 65535:
+        raise BadInput(f"--port {port}, expected 0 to 65535")
     run_simulator(replace(faults) if faults else None, provider=provider, host=host, port=port)
     return 0
 
@@ -69,9 +74,6 @@ def upgrade(*, config: Config = None) -> int:
 
 def check_database(*, config: Config = None) -> int:
     """Say whether the database is at this version of dialer."""
-    store = Store(settings_of(config).database_url)
-    try:
+    with open_store(settings_of(config)) as store:
         out().print(f"the database is at version {migrate.check(store)}, as it should be")
-    finally:
-        store.close()
     return 0

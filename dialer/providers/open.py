@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -32,7 +33,8 @@ async def open_account(account: Account, clock: Clock, pace_request: PaceRequest
     ) as client:
         provider = kind(account, client, clock, pace_request)
         try:
-            await client.warm(min(8, account.requests_in_flight_max))
+            first_second = math.ceil(account.calls_per_second or 0.0)
+            await client.warm(min(max(8, first_second), account.requests_in_flight_max))
         except httpx.TransportError as error:
             raise NotReady(
                 f"account '{account.name}': {urlsplit(base_url).netloc} cannot be reached"

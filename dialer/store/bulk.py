@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import sqlite3
 from io import BytesIO
 from typing import Any
 
 import polars as pl
+import psycopg
 from sqlalchemy import Connection
 
 ROWS_AT_ONCE = 100_000
 
 
+class AlreadyThere(Exception):
+    """A row of the frame breaks a unique index; nothing of the transaction may be kept."""
+
+
 def append(connection: Connection, table: str, frame: pl.DataFrame) -> None:
-    """Append the frame's rows to the table; its columns are columns of the table."""
+    """Append the frame's rows to the table; its columns are columns of the table.
+
+    Raises:
+        AlreadyThere: one of the rows is in the table already.
+    """
     if frame.is_empty():
         return
     columns = ", ".join(f'"{column}"' for column in frame.columns)
-    if connection.dialect.name == "sqlite":
-        _insert(connection, f'INSERT INTO "{table}" ({columns}) VALUES ({_marks(frame)})', frame)
-    else:
-        _copy(connection, f'COPY "{table}" ({columns}) FROM STDIN (FORMAT csv)', frame)
+    try:
+        if connection.dialect.name == "sqlite":
+            _insert(connection, f'INSERT INTO "{table}" ({columns}) VALUES ({_marks(frame)})', frame)
+        else:
+            _copy(connection, f'COPY "{table}" ({columns}) FROM STDIN (FORMAT csv)', frame)
+    except (sqlite3.IntegrityError, psycopg.errors.UniqueViolation) as error:
+        raise AlreadyThere(table) from error
 
 
 def _marks(frame: pl.DataFrame) -> str:

@@ -91,7 +91,7 @@ class Store:
         except (OperationalError, sqlite3.OperationalError) as error:
             raise NotReady(f"database {_shown(self.url)}: {_first_line(error)}") from error
         except DBAPIError as error:
-            if not error.connection_invalidated:
+            if not error.connection_invalidated and "not a database" not in str(error.orig):
                 raise
             raise NotReady(f"database {_shown(self.url)}: {_first_line(error)}") from error
 

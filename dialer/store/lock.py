@@ -1,4 +1,4 @@
-"""One dialing process per SQLite file: a lock that a killed process cannot leave behind."""
+"""The right to dial: a lock that a killed process cannot leave behind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import text
+
 from dialer.base.errors import Busy, NotReady
+from dialer.store.database import Store
 
 try:
     import fcntl
@@ -37,6 +40,27 @@ def only_dialer(database: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def only_dialer_of(store: Store, account: str) -> Iterator[None]:
+    """Hold the right to dial with this account, on PostgreSQL, for the length of the block.
+
+    An advisory lock of a connection of its own: it is gone the moment the connection is.
+
+    Raises:
+        Busy: another process dials with the account.
+    """
+    with store.engine.connect() as connection:
+        # Outside of any transaction, so that the connection does not sit in one for hours.
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        query = text("SELECT pg_try_advisory_lock(hashtext(:name))")
+        if not connection.scalar(query, {"name": f"dialer account {account}"}):
+            raise Busy(f"another dialer is dialing with account '{account}'; wait for it to end")
+        try:
+            yield
+        finally:
+            connection.invalidate()
+
+
 def _take(descriptor: int, path: Path) -> None:
     if fcntl is None:
         import msvcrt
@@ -55,5 +79,5 @@ def _take(descriptor: int, path: Path) -> None:
 def _busy(path: Path) -> Busy:
     return Busy(
         f"another dialer is dialing from {path.name.removesuffix('.lock')}; SQLite carries one at a time. "
-        "Wait for it to end, or use PostgreSQL for several."
+        "Wait for it to end."
     )

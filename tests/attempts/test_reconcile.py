@@ -55,7 +55,7 @@ def record(created_at_us: int | None, number: str | None = None, **more: object)
 
 
 def reconciler(store: Store, provider: Listing, *, redials: bool = False) -> Reconciler:
-    return Reconciler(store, provider, ACCOUNT, lambda _: redials, anyio.CapacityLimiter(1))  # type: ignore[arg-type]
+    return Reconciler(store, provider, ACCOUNT, lambda: {1} if redials else set(), anyio.CapacityLimiter(1))  # type: ignore[arg-type]
 
 
 async def settle_all(store: Store, clock: ManualClock, provider: Listing, **more: bool) -> Reconciled:
@@ -103,6 +103,27 @@ async def test_a_call_that_is_not_there_is_freed_only_after_the_listing_delay(
     done = await settle_all(store, clock, provider, redials=redials)
     assert (done.freed, done.held) == (1, 0)
     assert statuses(store) == {"waiting": 1}
+
+
+async def test_only_the_attempts_own_campaign_decides_whether_it_is_called_again(
+    store: Store, clock: ManualClock
+) -> None:
+    unknown_attempt(store)
+    another = Reconciler(store, Listing(list), ACCOUNT, lambda: {2}, anyio.CapacityLimiter(1))  # type: ignore[arg-type]
+    for _ in range(60):
+        clock.move(10)
+        assert (await another.round()).freed == 0
+    assert statuses(store) == {"unknown": 1}
+
+
+async def test_a_call_found_while_it_runs_still_gets_its_outcome(store: Store, clock: ManualClock) -> None:
+    pending = unknown_attempt(store)
+    running = Listing(lambda: [record(pending.opened_at_us)])
+    assert (await settle_all(store, clock, running)).bound == 1
+    over = Listing(lambda: [record(pending.opened_at_us, outcome="busy")])
+    collector = Collector(store, over, ACCOUNT, anyio.CapacityLimiter(1))  # type: ignore[arg-type]
+    assert (await collector.round()).ended == 1
+    assert statuses(store) == {"done": 1}
 
 
 async def test_a_provider_that_cannot_be_asked_proves_nothing(store: Store, clock: ManualClock) -> None:

@@ -86,7 +86,7 @@ def main(folder: Path, point: str = "", nth: str = "1") -> int:
     campaign = read_campaign(folder / "campaigns" / "spring", settings)
     store = Store(settings.database_url)
     prepare(store)
-    with dialing_rights(store):
+    with dialing_rights(store, "unleashx"):
         loading.load(store, campaign, only_new=True)
         progress = anyio.run(Run(store, campaign, campaign.account(settings), wait=True).go)
     store.close()

@@ -1,0 +1,33 @@
+"""How far ahead attempts are opened: what a kill would turn into unknown ones that never left."""
+
+from __future__ import annotations
+
+import pytest
+
+from dialer.attempts.ahead import Ahead
+from dialer.base.clock import ManualClock
+
+
+@pytest.mark.parametrize(("limit", "most"), [(0.5, 1), (1.5, 1), (20.0, 2), (100.0, 10), (500.0, 50)])
+def test_no_more_is_open_than_leaves_within_a_tenth_of_a_second(limit: float, most: int) -> None:
+    clock = ManualClock()
+    ahead = Ahead(clock, limit, 64)
+    submitted = 0
+    for _ in range(200):
+        ahead.starve()
+        assert ahead.openings(submitted) <= most
+        clock.move(0.1)
+        submitted += round(limit / 10)
+
+
+def test_a_lane_without_a_limit_opens_more_while_it_starves_and_less_afterwards() -> None:
+    clock = ManualClock()
+    ahead = Ahead(clock, None, 64)
+    for _ in range(20):
+        ahead.starve()
+        many = ahead.openings(0)
+    assert many == 64
+    for _ in range(300):
+        clock.move(0.1)
+        few = ahead.openings(0)
+    assert few == 1
