@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,9 @@ from sqlalchemy import text
 
 from dialer.base.errors import Busy, NotReady
 from dialer.store.database import Store
+
+DEAD_CONNECTION_S = 2.0
+"""How long PostgreSQL may take to notice that the process which held the lock was killed."""
 
 try:
     import fcntl
@@ -53,7 +57,11 @@ def only_dialer_of(store: Store, account: str) -> Iterator[None]:
         # Outside of any transaction, so that the connection does not sit in one for hours.
         connection = connection.execution_options(isolation_level="AUTOCOMMIT")
         query = text("SELECT pg_try_advisory_lock(hashtext(:name))")
-        if not connection.scalar(query, {"name": f"dialer account {account}"}):
+        given_up_at = time.monotonic() + DEAD_CONNECTION_S
+        while not connection.scalar(query, {"name": f"dialer account {account}"}):
+            if time.monotonic() < given_up_at:
+                time.sleep(0.1)
+                continue
             raise Busy(f"another dialer is dialing with account '{account}'; wait for it to end")
         try:
             yield
