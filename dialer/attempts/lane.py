@@ -36,7 +36,7 @@ from dialer.providers.provider import Accepted, Provider
 
 log = structlog.get_logger()
 
-LINGER_S = 0.04
+LINGER_S = 0.01
 """Ledger transactions begin at least this far apart, so that answers share a commit."""
 RECHECK_S = 0.5
 """How often a lane without work looks for new calls, pauses and cancellations."""
