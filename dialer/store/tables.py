@@ -40,7 +40,6 @@ def _at(name: str, **options: Any) -> Column[int]:
     return Column(name, BigInteger, **options)
 
 
-CAMPAIGN_STATES = ("idle", "running", "paused", "stopped", "canceled")
 CONTACT_STATUSES = ("waiting", "leased", "calling", "unknown", "done", "refused", "suppressed", "canceled")
 ATTEMPT_STATES = ("sending", "accepted", "refused", "not_dialled", "unknown", "ended")
 
