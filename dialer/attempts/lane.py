@@ -102,6 +102,7 @@ class Lane:
         self._answers: list[Answer] = []
         self._returned: list[Returned] = []
         self._in_flight = 0
+        self._turning = False
         self._ahead = Ahead(clock, pace_limit, requests_in_flight_max)
         self._throttles = 0
         self._held_until = 0.0
@@ -119,7 +120,7 @@ class Lane:
     def idle(self) -> bool:
         """Nothing is due, open, in the air or unwritten just now."""
         return (
-            not (self._opened or self._answers or self._returned or self._in_flight)
+            not (self._opened or self._answers or self._returned or self._in_flight or self._turning)
             and all(not one.calls for one in self.dialings)
             and all(not one.dials or one.dry_until > 0 for one in self.dialings)
         )
@@ -309,6 +310,7 @@ class Lane:
         if not (answers or openings or returned or wanted):
             return False
         before = self._clock.monotonic()
+        self._turning = True  # what the transaction carries is in no list meanwhile
         try:
             exchanged = await anyio.to_thread.run_sync(
                 partial(
@@ -331,6 +333,8 @@ class Lane:
                 self._answers.append(withdrawal(one.opening.attempt_id, one.call, now_us))
                 self._returned.append(Returned(one.call.contact_id))
             raise
+        finally:
+            self._turning = False
         self._take_in(exchanged, openings, wanted, before)
         return True
 

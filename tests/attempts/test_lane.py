@@ -299,3 +299,23 @@ async def test_answers_survive_a_database_that_fails_for_a_while(
     await run_until(lane, lambda: lane.counts.accepted == 40)
     assert set(provider.placed.values()) == {1}
     assert statuses(live) == {"calling": 40}
+
+
+async def test_a_lane_is_not_idle_while_its_last_answer_is_being_written(live: Store) -> None:
+    """A run that looks at the ledger just then would see no open call, and leave before its outcome."""
+    campaign_id = seed_campaign(live, contacts=1)
+    lane = lane_for(live, Scripted(accept, wait_s=0.1), [campaign_id])
+    database = lane._database
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lane.run)
+            while not lane._in_flight:
+                await anyio.sleep(0.001)
+            async with database:  # somebody reads progress while the answer comes
+                while not (lane.counts.accepted and database.statistics().tasks_waiting):
+                    await anyio.sleep(0.001)
+                assert not lane.idle
+            while not lane.idle:
+                await anyio.sleep(0.001)
+            assert states(live) == {"accepted": 1}
+            lane.stop()
