@@ -157,6 +157,10 @@ def retry_after_s(headers: httpx.Headers, now_us: int) -> float | None:
     return min(max(0.0, until_s - now_us / 1e6), RETRY_AFTER_S_MAX)
 
 
+class NotKnown(NotReady):
+    """The provider was asked, and answered 404: it knows nothing under that address."""
+
+
 class _TryAgain(Exception):
     """A reading that failed in a way that may pass."""
 
@@ -176,7 +180,7 @@ async def ask(
     """Return the JSON that a GET answers with; paced, and repeated while the trouble may pass.
 
     Raises:
-        NotReady: there is no readable answer, and why.
+        NotReady: there is no readable answer, and why; NotKnown where it is 404.
     """
     tries = AsyncRetrying(
         sleep=clock.sleep,
@@ -204,7 +208,8 @@ async def _ask_once(client: httpx.AsyncClient, request: httpx.Request, who: Spea
     if status == 429 or status == 408 or status >= 500:
         raise _TryAgain(f"it answered {status}", retry_after_s(response.headers, clock.now_us()))
     if not 200 <= status < 300:
-        raise NotReady(f"{who} could not be asked: it answered {status}; {_advice(status)}")
+        kind = NotKnown if status == 404 else NotReady
+        raise kind(f"{who} could not be asked: it answered {status}; {_advice(status)}")
     body = read_json(response.content)
     if body is None:
         raise _TryAgain("its answer is not JSON")
