@@ -8,20 +8,19 @@ that give way (`reject_`), so that the file can be mended and loaded again.
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import polars as pl
 
-from dialer.base.errors import BadInput, NotReady
+from dialer.base.errors import BadInput
 from dialer.base.words import did_you_mean
 from dialer.store.database import Store
 from dialer.tables.fields import MoreKeys, names_beside, with_fields
 from dialer.tables.formats import writer_for
 from dialer.tables.frames import SCHEMAS, read_view_batches
+from dialer.tables.whole import check_place, whole_file
 
 # What can be written, and the column that holds the list's own columns as JSON.
 JSON_COLUMNS = {"contacts": "metadata", "attempts": None, "outcomes": "metadata", "rejects": "row"}
@@ -42,7 +41,7 @@ def export(store: Store, what: str, to: Path, campaign: str | None = None) -> in
             f"'{what}' cannot be exported{did_you_mean(what, JSON_COLUMNS)}, expected one of {known}"
         )
     writer_for(to)
-    _check_place(to)
+    check_place(to)
     keys: tuple[str, ...] | None = None
     while True:
         try:
@@ -77,33 +76,8 @@ def _at_least_one(batches: Iterator[pl.DataFrame], schema: pl.Schema) -> Iterato
 
 def _write(to: Path, frames: Generator[pl.DataFrame, None, None]) -> int:
     rows = 0
-    with closing(frames), _whole(to) as part, writer_for(to)(part) as writer:
+    with closing(frames), whole_file(to) as part, writer_for(to)(part) as writer:
         for frame in frames:
             writer.write(frame)
             rows += frame.height
     return rows
-
-
-@contextmanager
-def _whole(to: Path) -> Iterator[Path]:
-    """Give a place beside `to` to write in; at the end of the block it becomes `to`, unless that failed."""
-    part = to.with_name(f".{to.name}.{secrets.token_hex(4)}.part")
-    try:
-        yield part
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.replace(to)
-    except OSError as error:
-        raise NotReady(f"{to}: cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _check_place(to: Path) -> None:
-    folder = to.parent
-    if not folder.is_dir():
-        raise BadInput(f"{to}: there is no folder {folder}; make it first, or choose another place")
-    if to.is_dir():
-        raise BadInput(f"{to}: is a folder, expected the name of a file")
-    if not os.access(folder, os.W_OK):
-        raise BadInput(f"{to}: the folder {folder} cannot be written to")
