@@ -60,6 +60,9 @@ campaigns = Table(
     _text("spec", nullable=False),
     _at("created_at_us", nullable=False),
     _at("changed_at_us", nullable=False),
+    # The one worker that dials a campaign with a pace of its own; and whether it goes on without a run.
+    _text("pace_worker"),
+    Column("for_workers", Integer, nullable=False, server_default="0"),
     CheckConstraint(
         "state IN ('idle', 'running', 'paused', 'stopped', 'canceled')", name="campaign_state_is_known"
     ),
@@ -246,6 +249,15 @@ accounts = Table(
     _at("held_until_us", nullable=False, server_default="0"),
     Column("pace_factor", Float, nullable=False, server_default="1"),
     _at("changed_at_us", nullable=False, server_default="0"),
+    # Who has the line for itself and until when; who took slots last, and until when the line is shared.
+    _text("sole_worker"),
+    _text("line_worker"),
+    _at("sole_until_us", nullable=False, server_default="0"),
+    _at("shared_until_us", nullable=False, server_default="0"),
+    _at("wanted_at_us", nullable=False, server_default="0"),
+    # Until when one worker reads the provider's list, or looks up unknown attempts, for all of them.
+    _at("polling_until_us", nullable=False, server_default="0"),
+    _at("looking_until_us", nullable=False, server_default="0"),
 )
 
 workers = Table(
@@ -255,6 +267,7 @@ workers = Table(
     _text("state", nullable=False),
     _at("started_at_us", nullable=False),
     _at("lease_until_us", nullable=False),
+    Column("campaign_id", BigInteger),  # a run's; a worker for every campaign has none
     CheckConstraint("state IN ('alive', 'left', 'dead')", name="worker_state_is_known"),
 )
 
