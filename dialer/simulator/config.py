@@ -30,6 +30,20 @@ FAULTS = (
 )
 """Every fault of a submission, in the order in which chance is dealt out."""
 
+WEBHOOK_FAULTS = (
+    "webhook_lost",
+    "webhook_duplicate",
+    "webhook_late",
+    "webhook_reorder",
+    "webhook_early",
+    "webhook_stale",
+    "webhook_bad_signature",
+    "webhook_no_signature",
+    "webhook_changed_body",
+    "webhook_not_json",
+)
+"""Every fault of an event's delivery; at most one befalls an event."""
+
 AUTH_STYLES = ("token", "api_access_token", "authorization", "bearer")
 """The ways in which a token may be sent."""
 
@@ -109,6 +123,31 @@ class SimulatorConfig:
     hang_s: float = 3600.0
     """How long a hanging request keeps its connection."""
 
+    webhook_lost: float = 0.0
+    """Share of events that are never sent."""
+    webhook_duplicate: float = 0.0
+    """Share of events that are sent twice under the same delivery id."""
+    webhook_late: float = 0.0
+    """Share of events that are sent `webhook_late_s` too late."""
+    webhook_reorder: float = 0.0
+    """Share of events that are overtaken by the next one."""
+    webhook_early: float = 0.0
+    """Share of calls whose last event is sent before the submission is answered."""
+    webhook_stale: float = 0.0
+    """Share of events whose first try carries a timestamp of an hour ago."""
+    webhook_bad_signature: float = 0.0
+    """Share of events whose first try is signed with another secret."""
+    webhook_no_signature: float = 0.0
+    """Share of events whose first try is not signed."""
+    webhook_changed_body: float = 0.0
+    """Share of events whose first try was changed after it was signed."""
+    webhook_not_json: float = 0.0
+    """Share of events whose first try is half a body, rightly signed."""
+    webhook_noise: float = 0.0
+    """Share of events that come with one more that says nothing of a call: a test, an unknown subject."""
+    webhook_late_s: float = 600.0
+    """Seconds in the life of a call by which a late event is late."""
+
     listing_delay_s: float = 0.0
     """Seconds until a placed call shows up in the lists."""
     listing_error: float = 0.0
@@ -139,11 +178,14 @@ class SimulatorConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant. Raises BadInput."""
-        for name in (*FAULTS, "retry_after_share", "close_by_reset", "listing_error"):
+        shares = (*FAULTS, *WEBHOOK_FAULTS, "retry_after_share", "close_by_reset", "listing_error")
+        for name in (*shares, "webhook_noise"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise BadInput(f"simulator: {name} = {getattr(self, name)}, expected a share from 0 to 1")
         if sum(self.fault_rates.values()) > 1.0 + 1e-9:
             raise BadInput("simulator: the rates of all faults add up to more than 1")
+        if sum(getattr(self, name) for name in WEBHOOK_FAULTS) > 1.0 + 1e-9:
+            raise BadInput("simulator: the rates of all webhook faults add up to more than 1")
         for name in ("latency_ms", "call_duration_s", "ring_s"):
             least, most = getattr(self, name)
             if not 0.0 <= least <= most:

@@ -14,6 +14,7 @@ from dialer.simulator.answers import json_answer
 from dialer.simulator.faults import Faults
 from dialer.simulator.gate import Gate, worst_of_all
 from dialer.simulator.ledger import Ledger
+from dialer.simulator.webhooks import Webhooks
 
 
 def summary(ledger: Ledger, gate: Gate) -> dict[str, Any]:
@@ -35,8 +36,10 @@ def summary(ledger: Ledger, gate: Gate) -> dict[str, Any]:
     }
 
 
-def add_control_routes(app: FastAPI, ledger: Ledger, gate: Gate, faults: Faults) -> None:
-    """Add `GET /simulator/ledger`, `GET /simulator/summary` and `POST /simulator/faults`."""
+def add_control_routes(
+    app: FastAPI, ledger: Ledger, gate: Gate, faults: Faults, webhooks: Webhooks | None = None
+) -> None:
+    """Add the routes below /simulator: ledger, summary, webhooks, and faults to order."""
 
     async def read_ledger(request: Request) -> Response:
         """Every placed call in order; `after=N` leaves out the first N."""
@@ -50,14 +53,22 @@ def add_control_routes(app: FastAPI, ledger: Ledger, gate: Gate, faults: Faults)
         return json_answer(summary(ledger, gate))
 
     async def order_faults(request: Request) -> Response:
-        """`{"next": ["close_after", "none"]}`: what befalls the next submissions."""
+        """`{"next": ["close_after", "none"]}`: what befalls the next submissions; `next_webhooks`: events."""
         try:
-            wanted = orjson.loads(await request.body())["next"]
+            body = orjson.loads(await request.body())
+            wanted, of_events = body.get("next", []), body.get("next_webhooks", [])
             faults.order(wanted)
-        except (orjson.JSONDecodeError, KeyError, TypeError, BadInput) as error:
+            if webhooks is not None:
+                webhooks.order(of_events)
+        except (orjson.JSONDecodeError, AttributeError, TypeError, BadInput) as error:
             return json_answer({"error": str(error)}, 400)
-        return json_answer({"ordered": len(wanted)})
+        return json_answer({"ordered": len(wanted) + len(of_events)})
+
+    async def read_webhooks(_: Request) -> Response:
+        """Every event with what became of its delivery, in order."""
+        return json_answer([each.as_json() for each in webhooks.deliveries] if webhooks else [])
 
     app.add_route("/simulator/ledger", read_ledger, methods=["GET"])
     app.add_route("/simulator/summary", read_summary, methods=["GET"])
     app.add_route("/simulator/faults", order_faults, methods=["POST"])
+    app.add_route("/simulator/webhooks", read_webhooks, methods=["GET"])

@@ -30,9 +30,12 @@ class Gate:
         self.statuses: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
 
-    def account_of(self, headers: Headers) -> int | None:
-        """Return which of the tokens the request carries, counted from 0; None for a stranger."""
-        for style in self._config.auth_styles:
+    def account_of(self, headers: Headers, styles: Iterable[str] | None = None) -> int | None:
+        """Return which of the tokens the request carries, counted from 0; None for a stranger.
+
+        `styles` are the provider's own headers for it, in place of the config's.
+        """
+        for style in self._config.auth_styles if styles is None else styles:
             if style == "bearer":
                 scheme, _, token = headers.get("authorization", "").partition(" ")
                 token = token if scheme.lower() == "bearer" else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -39,7 +39,7 @@ class PlacedCall:
 
     id: int
     execution_id: str
-    agent_id: int
+    agent_id: int | str
     number: str
     metadata: Mapping[str, Any]
     placed_at_us: int
@@ -50,30 +50,45 @@ class PlacedCall:
     disposition: str | None
     account: int
     fault: str | None
+    from_number: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the call with its moments as text besides."""
         return asdict(self) | {"placed_at": as_datetime(self.placed_at_us).isoformat()}
 
 
-class Ledger:
-    """Every call that was placed, in order."""
+def uuid_of(chance: Random) -> str:
+    """Return a random UUID."""
+    return str(UUID(int=chance.getrandbits(128), version=4))
 
-    def __init__(self, config: SimulatorConfig, clock: Clock) -> None:
+
+class Ledger:
+    """Every call that was placed, in order; `name_call` gives each its execution id."""
+
+    def __init__(
+        self, config: SimulatorConfig, clock: Clock, name_call: Callable[[Random], str] = uuid_of
+    ) -> None:
         self._config = config
         self._clock = clock
         self._words = list(config.outcomes)
         self._weights = list(config.outcomes.values())
         self._alive: list[int] = []
+        self._name_call = name_call
         self.calls: list[PlacedCall] = []
-        self.by_agent: dict[int, list[PlacedCall]] = {}
+        self.by_agent: dict[int | str, list[PlacedCall]] = {}
         self.times_called: Counter[str] = Counter()
         self._file: int | None = None
         if config.ledger_file is not None:
             self._file = self._reopen(config.ledger_file)
 
     def place(
-        self, agent_id: int, number: str, metadata: Mapping[str, Any], account: int, fault: str | None
+        self,
+        agent_id: int | str,
+        number: str,
+        metadata: Mapping[str, Any],
+        account: int,
+        fault: str | None,
+        from_number: str | None = None,
     ) -> PlacedCall:
         """Place a call and return it; two identical requests place two."""
         config = self._config
@@ -87,7 +102,7 @@ class Ledger:
         now_us = self._clock.now_us()
         call = PlacedCall(
             id=48_213 + len(self.calls),
-            execution_id=str(UUID(int=chance.getrandbits(128), version=4)),
+            execution_id=self._name_call(chance),
             agent_id=agent_id,
             number=number,
             metadata=metadata,
@@ -99,6 +114,7 @@ class Ledger:
             disposition=chance.choice(DISPOSITIONS) if outcome == "completed" else None,
             account=account,
             fault=fault,
+            from_number=from_number,
         )
         self._remember(call)
         if self._file is not None:

@@ -210,7 +210,7 @@ class UnleashXLists:
             "CREATED_AT": date_text(call.placed_at_us, self._config),
         }
 
-    def _agent_history(self, agent_id: int, calls: list[PlacedCall]) -> dict[str, Any]:
+    def _agent_history(self, agent_id: int | str, calls: list[PlacedCall]) -> dict[str, Any]:
         own = [call for call in calls if call.agent_id == agent_id]
         good = sum(call.outcome == "completed" for call in own)
         return {
