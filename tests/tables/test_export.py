@@ -24,7 +24,7 @@ WHAT = ("contacts", "attempts", "outcomes", "rejects")
 
 def read(file: Path) -> pl.DataFrame:
     match file.suffix:
-        case ".csv":
+        case ".csv" | ".gz":
             return pl.read_csv(file, infer_schema=False)
         case ".jsonl":
             return pl.read_ndjson(file, infer_schema_length=None)
@@ -32,7 +32,7 @@ def read(file: Path) -> pl.DataFrame:
             return pl.read_parquet(file)
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "jsonl", "parquet"])
 @pytest.mark.parametrize("what", WHAT)
 def test_every_table_goes_into_every_format_with_all_its_rows(
     store: Store, clock: ManualClock, tmp_path: Path, what: str, ending: str
@@ -171,7 +171,7 @@ def test_formulas_are_harmless_in_the_csv_file_only(store: Store, clock: ManualC
     assert '"transcript":"=HYPERLINK' in (tmp_path / "a.jsonl").read_text()
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "jsonl", "parquet"])
 def test_a_table_without_rows_is_a_file_with_its_columns(store: Store, tmp_path: Path, ending: str) -> None:
     file = tmp_path / f"o.{ending}"
     assert export(store, "outcomes", file) == 0
@@ -201,7 +201,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(
 @pytest.mark.parametrize(
     ("what", "name", "campaign", "message"),
     [
-        ("outcomes", "o.txt", None, r"'\.txt' is not an ending .* expected \.csv, \.parquet or \.jsonl"),
+        ("outcomes", "o.txt", None, r"'\.txt' is not an ending .* expected \.csv, \.csv\.gz, \.parquet"),
         ("outcomes", "outcomes", None, "the name has no ending"),
         ("outcomes", "o.xlsx", None, r"\.xlsx is not supported yet"),
         ("outcomes", "nowhere/o.csv", None, "there is no folder .*nowhere"),
