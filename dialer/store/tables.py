@@ -83,6 +83,7 @@ loads = Table(
     Column("rows_rejected", BigInteger, nullable=False),
     Column("rows_duplicate", BigInteger, nullable=False),
     _at("loaded_at_us", nullable=False),
+    _text("columns"),  # the list's own, as JSON, in their order
     CheckConstraint("rows_read = rows_accepted + rows_rejected + rows_duplicate", name="books_balance"),
     Index("loads_of_campaign", "campaign_id", "sha256"),
 )
@@ -112,6 +113,8 @@ contacts = Table(
     _text("last_attempt_id"),
     _at("first_called_at_us"),
     _at("last_called_at_us"),
+    # Calls beyond the campaign's limit, one for each later list that asked for one (`again = "call_again"`).
+    Column("calls_granted", Integer, nullable=False, server_default="0"),
     _one_of("status", CONTACT_STATUSES),
     # The claim walks the first, a dead worker's leases are found by the second.
     Index(
@@ -145,7 +148,17 @@ rejected_rows = Table(
     _text("detail"),
     _text("suggestion"),
     _text("row"),
+    # The load that brought the row again, mended or not: from then on the row is told there.
+    Column("again_load_id", BigInteger),
     Index("rejected_rows_of_load", "load_id", "list_row"),
+    Index(
+        "rejected_rows_again",
+        "campaign_id",
+        "load_id",
+        "reason",
+        sqlite_where=text("again_load_id IS NOT NULL"),
+        postgresql_where=text("again_load_id IS NOT NULL"),
+    ),
 )
 
 OPEN = "state IN ('sending', 'unknown', 'accepted')"
