@@ -84,6 +84,7 @@ class Execution:
     recording_url: str | None = None
     transcript: str | None = None
     zone_assumed: bool = False
+    sentiment: str | None = None
 
 
 class Provider(Protocol):

@@ -202,6 +202,7 @@ ledger = Table(
     _text("worker", nullable=False),
     Column("lookups", Integer, nullable=False, server_default="0"),
     _at("next_lookup_at_us"),
+    _text("sentiment"),
     _one_of("state", ATTEMPT_STATES),
     # The two promises that the database itself keeps: one open attempt per number over all campaigns,
     # and one attempt per call that may have reached the person.
@@ -297,6 +298,11 @@ call_events = Table(
     _at("applied_at_us"),
     _text("kind"),
     _text("body", nullable=False),
+    # Whether its content may be believed, what it says of a call (JSON), and what came of applying it.
+    Column("proof", Integer, nullable=False, server_default="1"),
+    _text("said"),
+    _text("result"),
+    _at("due_at_us", nullable=False, server_default="0"),
     Index(
         "call_events_once",
         "account",
@@ -305,4 +311,20 @@ call_events = Table(
         sqlite_where=text("delivery_id IS NOT NULL"),
         postgresql_where=text("delivery_id IS NOT NULL"),
     ),
+    Index(
+        "call_events_due",
+        "account",
+        "due_at_us",
+        sqlite_where=text("applied_at_us IS NULL"),
+        postgresql_where=text("applied_at_us IS NULL"),
+    ),
+)
+
+# Every key under which an event counts as one and the same: its delivery id, and what its provider adds.
+event_keys = Table(
+    "event_keys",
+    metadata,
+    _text("account", primary_key=True),
+    _text("event_key", primary_key=True),
+    _at("received_at_us", nullable=False),
 )

@@ -107,7 +107,7 @@ SELECTS = {
         l.error_code, l.error,
         {sent_at} AS sent_at, {answered_at} AS answered_at, {ended_at} AS ended_at,
         l.outcome, l.disposition, l.duration_s, l.cost, l.currency, l.recording_url, l.transcript,
-        l.time_zone, l.time_zone_from, l.local_time, l.rules, l.worker
+        l.time_zone, l.time_zone_from, l.local_time, l.rules, l.worker, l.sentiment
     FROM ledger AS l
     JOIN campaigns AS p ON p.campaign_id = l.campaign_id""",
     "rejects": """
@@ -161,7 +161,7 @@ SELECTS = {
     "call_events": """
     SELECT
         p.name AS campaign, e.event_id, e.account, e.provider, e.delivery_id, e.execution_id, e.attempt_id,
-        {received_at} AS received_at, {applied_at} AS applied_at, e.kind, e.body
+        {received_at} AS received_at, {applied_at} AS applied_at, e.kind, e.body, e.result
     FROM call_events AS e
     LEFT JOIN ledger AS l ON l.attempt_id = e.attempt_id
     LEFT JOIN campaigns AS p ON p.campaign_id = l.campaign_id""",

@@ -32,7 +32,8 @@ COLUMNS = {
     "attempts": """
         attempt_id campaign contact_id phone call_number attempt_number account provider agent from_number
         state execution_id http_status error_code error sent_at answered_at ended_at outcome disposition
-        duration_s cost currency recording_url transcript time_zone time_zone_from local_time rules worker""",
+        duration_s cost currency recording_url transcript time_zone time_zone_from local_time rules worker
+        sentiment""",
     "rejects": "campaign list_file list_row list_line column raw reason detail suggestion row",
     "campaign_progress": """
         campaign state reason rows_read accepted rejected duplicate waiting calling unknown done refused
@@ -40,7 +41,7 @@ COLUMNS = {
         finish_estimate_at""",
     "call_events": """
         campaign event_id account provider delivery_id execution_id attempt_id received_at applied_at kind
-        body""",
+        body result""",
 }
 WHOLE_NUMBERS = """
     contact_id event_id calls call_number attempt_number http_status list_row list_line rows_read accepted
