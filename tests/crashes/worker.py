@@ -1,4 +1,4 @@
-"""One run that may kill itself at a step, as a power cut would: `python worker.py FOLDER POINT NTH`.
+"""One run that may kill itself at a step, as a power cut would: `go(FOLDER, POINT, NTH)` in a child process.
 
 POINT names a function of the way (`STEPS`) and whether it dies before or after it; NTH which call of it.
 Without POINT it is an ordinary run. Leases are short, so that a dead worker is found at once.
@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 
 import dialer.run
-from dialer.attempts import answers, lane, ledger, settle
+from dialer.attempts import answers, lane, ledger, reconcile, settle
 from dialer.base.settings import read_settings
 from dialer.calls import campaigns
 from dialer.calls import load as loading
@@ -27,19 +27,52 @@ from dialer.store.database import Store
 from dialer.store.migrate import prepare
 
 STEPS: dict[str, tuple[Any, str]] = {
-    "write the list": (loading, "append"),
     "register the campaign": (campaigns, "register"),
-    "write answers": (ledger, "_record"),
-    "open attempts": (ledger, "_open"),
+    "write the list": (loading, "append"),
     "claim calls": (ledger.claims, "claim"),
+    "open attempts": (ledger, "_open"),
     "commit": (ledger, "_exchange"),
     "submit": (UnleashX, "submit"),
     "note the answer": (lane.Lane, "_note"),
+    "write answers": (ledger, "_record"),
+    "give leases back": (ledger.claims, "give_back"),
     "look up": (UnleashX, "look_up"),
     "bind": (settle, "_bind"),
     "free": (settle, "free"),
-    "give leases back": (ledger.claims, "give_back"),
 }
+SOMETIMES = ("look up", "bind", "free")
+"""Steps that need an answer which was lost: a run may end without them."""
+
+
+def go(folder: Path, environment: dict[str, str], point: str = "", nth: int = 1, for_s: float = 60.0) -> None:
+    """Run the folder's campaign; the child's output goes to worker.log. Exits as `dialer run` does."""
+    log = os.open(folder / "worker.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.environ.update(environment)
+    hurry()
+    if point:
+        die_at(point, nth)
+    settings = read_settings(folder / "dialer.toml")
+    campaign = read_campaign(folder / "campaigns" / "spring", settings)
+    store = Store(settings.database_url)
+    prepare(store)
+    with dialing_rights(store, "unleashx"):
+        loading.load(store, campaign, only_new=True)
+        progress = anyio.run(Run(store, campaign, campaign.account(settings), wait=True, for_s=for_s).go)
+    store.close()
+    sys.exit(progress.exit_code)
+
+
+def hurry() -> None:
+    """Shorten every pause that only matters where a provider is far and a day is long."""
+    dialer.run.LEASE_S = 2.0
+    lane.LEASE_MARGIN_S = 0.3
+    lane.RECHECK_S = 0.05
+    answers.RETRY_FIRST_S = 0.05
+    answers.FIRST_LOOKUP_S = 0.05
+    reconcile.STEPS = (0.5, 1.0)
+    dialer.run.LOOK_S = 0.05
 
 
 def die_at(point: str, nth: int) -> None:
@@ -72,26 +105,3 @@ def die_at(point: str, nth: int) -> None:
                 die()
 
     setattr(home, name, waiting if step in ("submit", "look up") else plain)
-
-
-def main(folder: Path, point: str = "", nth: str = "1") -> int:
-    dialer.run.LEASE_S = 2.0
-    lane.LEASE_MARGIN_S = 0.3
-    lane.RECHECK_S = 0.05
-    answers.RETRY_FIRST_S = 0.05
-    dialer.run.LOOK_S = 0.05
-    if point:
-        die_at(point, int(nth))
-    settings = read_settings(folder / "dialer.toml")
-    campaign = read_campaign(folder / "campaigns" / "spring", settings)
-    store = Store(settings.database_url)
-    prepare(store)
-    with dialing_rights(store, "unleashx"):
-        loading.load(store, campaign, only_new=True)
-        progress = anyio.run(Run(store, campaign, campaign.account(settings), wait=True).go)
-    store.close()
-    return progress.exit_code
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))
