@@ -1,0 +1,192 @@
+"""A list -> a file of clean numbers and a file of rejects, no campaign needed; streamed, in order.
+
+Reading, normalizing, rendering and writing overlap, a few batches at a time, so that memory does not grow
+with the list. Both files appear when they are complete, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import polars as pl
+
+from dialer.base.errors import BadInput
+from dialer.contacts import normalize
+from dialer.lists import Batch, ListFile, find_column
+from dialer.tables.clean_rows import Answers, accepted_rows, no_rows, reject_names, rejected_rows
+from dialer.tables.firsts import Firsts
+from dialer.tables.formats import Writer, writer_for
+from dialer.tables.whole import check_place, whole_file
+
+BATCH_ROWS = 131_072
+THREADS = 2
+AHEAD = 2
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Numbers(NamedTuple):
+    """Where a list has its numbers, and the region of those that are written without a country code."""
+
+    phone: tuple[str, ...]
+    region: str | None = None
+    region_column: str | None = None
+
+
+@dataclass
+class CleanBooks:
+    """What became of a list's rows: rows_read = accepted + rejected + duplicate."""
+
+    file: str
+    rows_read: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    duplicate: int = 0
+    repaired: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def line(self) -> str:
+        """Return the books in one line."""
+        return (
+            f"{self.file}: {self.rows_read} rows read = {self.accepted} accepted"
+            f" + {self.rejected} rejected + {self.duplicate} duplicate"
+        )
+
+    def add(self, accepted: pl.DataFrame, reasons: Counter[str]) -> None:
+        """Count one batch."""
+        duplicate = reasons["duplicate"]
+        self.accepted += accepted.height
+        self.repaired += accepted.height - accepted["repaired"].null_count()
+        self.duplicate += duplicate
+        self.rejected += reasons.total() - duplicate
+        self.rows_read += accepted.height + reasons.total()
+        self.reasons.update(reasons)
+
+
+Watch = Callable[[CleanBooks, int], None]
+"""Called after each batch with the books so far and the bytes of the list that are behind us."""
+
+
+def clean(
+    one: ListFile,
+    to: Path,
+    numbers: Numbers,
+    *,
+    rejects: Path | None = None,
+    unique: bool = False,
+    watch: Watch | None = None,
+) -> CleanBooks:
+    """Write the list's dialable rows to `to` and the others to `rejects`; return the books.
+
+    `unique` keeps the first row of each number; the others are rejects of reason `duplicate`.
+
+    Raises:
+        BadInput: nothing was written: a column, a region or a place for a file that is not there.
+        NotReady: a file could not be written to its end; what was there before is still there.
+    """
+    _check(one, to, rejects, numbers)
+    books = CleanBooks(str(one.info.path))
+    with ExitStack() as files:
+        # The last one opened is the first one complete: where there is a clean file, its rejects are too.
+        good = _open(files, to)
+        bad = _open(files, rejects) if rejects else None
+        with ThreadPoolExecutor(THREADS) as pool, ThreadPoolExecutor(1) as hand:
+            answers = _in_order(pool, lambda batch: _answer(batch, numbers), one.batches(BATCH_ROWS))
+            marked = _without_doubles(answers) if unique else answers
+            parts = _in_order(pool, lambda answer: _parts(answer, one.info.path.name, good, bad), marked)
+            for part in _in_order(hand, lambda part: _put(part, good, bad), parts):
+                books.add(part.accepted, part.reasons)
+                if watch is not None:
+                    watch(books, part.bytes_read)
+        if not books.rows_read:
+            _put(_parts(no_rows(one.info.columns), one.info.path.name, good, bad), good, bad)
+    return books
+
+
+def _check(one: ListFile, to: Path, rejects: Path | None, numbers: Numbers) -> None:
+    path, columns = one.info.path, one.info.columns
+    for column in (*numbers.phone, *([numbers.region_column] if numbers.region_column else [])):
+        try:
+            find_column(column, columns)
+        except BadInput as error:
+            raise BadInput(f"{path}: {error}") from error
+    for place in (to, *([rejects] if rejects else [])):
+        writer_for(place)
+        check_place(place)
+        if place.exists() and place.samefile(path):
+            raise BadInput(f"{place}: is the list itself, which is never written over; choose another name")
+    if rejects is not None and to.resolve() == rejects.resolve():
+        raise BadInput(f"{to}: is named for the clean rows and for the rejects; choose two names")
+    # A region that does not exist is known before the first row is read.
+    normalize(pl.DataFrame(schema=dict.fromkeys(columns, pl.String)), *numbers)
+
+
+def _open(files: ExitStack, path: Path) -> Writer:
+    part = files.enter_context(whole_file(path))
+    writer: Writer = writer_for(path)(part)
+    return files.enter_context(writer)
+
+
+def _in_order(pool: Executor, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield what `work` makes of the items, in their order; a few are worked on ahead."""
+    waiting: deque[Future[Result]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) > AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _answer(batch: Batch, numbers: Numbers) -> Answers:
+    answer = normalize(batch.rows, *numbers)
+    return Answers(batch, answer, answer["phone"].is_not_null())
+
+
+def _without_doubles(answers: Iterable[Answers]) -> Iterator[Answers]:
+    """Yield the answers; a row whose number came before is not accepted any more."""
+    firsts = Firsts()
+    for one in answers:
+        numbers = one.numbers["phone"].filter(one.accepted).str.slice(1).cast(pl.Int64)
+        earlier = np.zeros(len(one.accepted), dtype=np.int64)
+        rows = one.batch.list_row.filter(one.accepted)
+        earlier[one.accepted.to_numpy()] = firsts.add(numbers.to_numpy(), rows.to_numpy())
+        first = pl.Series("first", earlier)
+        yield one._replace(accepted=one.accepted & (first == 0), first=first)
+
+
+class _Parts(NamedTuple):
+    """A batch as it goes into the files, and what its books need."""
+
+    accepted: pl.DataFrame
+    reasons: Counter[str]
+    bytes_read: int
+    good: Any
+    bad: Any
+
+
+def _parts(one: Answers, file: str, good: Writer, bad: Writer | None) -> _Parts:
+    accepted, rejected = accepted_rows(one), rejected_rows(one, file)
+    reason = rejected[reject_names(one.batch.rows.columns)["reason"]]
+    return _Parts(
+        accepted.select("repaired"),
+        Counter(dict(reason.value_counts().iter_rows())),
+        one.batch.bytes_read,
+        good.render(accepted),
+        bad.render(rejected) if bad else None,
+    )
+
+
+def _put(part: _Parts, good: Writer, bad: Writer | None) -> _Parts:
+    good.put(part.good)
+    if bad is not None:
+        bad.put(part.bad)
+    return part._replace(good=None, bad=None)
