@@ -30,6 +30,7 @@ COMMANDS = {
     "demo": ("demo:demo", "A real campaign against the bundled simulator, outcome table at the end."),
     "init": ("setup:init", "Write a commented dialer.toml and an example campaign."),
     "check": ("lists:check", "Validate a campaign's file, account and list; call nobody, write nothing."),
+    "normalize": ("normalize:normalize", "Write a list's clean numbers to a file; no campaign needed."),
     "load": ("lists:load", "Turn a campaign's list into contacts and rejects."),
     "run": ("dial:run", "Load what is new, call what may be called now, collect outcomes."),
     "status": ("look:status", "Show progress, pace and outcomes."),
