@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Literal
 
 from dialer.base.errors import BadInput
 from dialer.base.words import did_you_mean
@@ -87,6 +88,12 @@ class SimulatorConfig:
     """What Retry-After asks for where it is not the rest of the minute."""
     retry_after_as_date: bool = False
     """Write Retry-After as an HTTP date."""
+    retry_after_as_reset: bool = False
+    """Say the wait as X-RateLimit-Reset (seconds since 1970) in place of Retry-After."""
+    balance_calls: int | None = None
+    """Calls that the account's balance pays for; 402 after them."""
+    balance_status: int = 402
+    """The status of an answer that says that the balance is spent: 402 or 400."""
     unauthorized_after: int | None = None
     """Requests after which every further one is answered 401."""
 
@@ -148,6 +155,15 @@ class SimulatorConfig:
     webhook_late_s: float = 600.0
     """Seconds in the life of a call by which a late event is late."""
 
+    webhook_auth: Literal["authorization", "header"] = "authorization"
+    """Hamsa: `Authorization: NAME SECRET`, or a header called NAME that holds the secret."""
+    webhook_bare: bool = False
+    """Hamsa: events leave out every field that the documents' sample leaves out."""
+    call_id_is_job_id: bool = True
+    """Hamsa: `callId` of an event is the job's id; otherwise another one."""
+    success_flag: bool = False
+    """Hamsa: what `success` says in a good answer to a call; its documents print false."""
+
     listing_delay_s: float = 0.0
     """Seconds until a placed call shows up in the lists."""
     listing_error: float = 0.0
@@ -164,6 +180,18 @@ class SimulatorConfig:
     """Rows show the execution id as TRACK_ID; otherwise TRACK_ID is something else."""
     pagination_block: bool = False
     """The list of executions carries a pagination block, as the list of transactions always does."""
+    error_envelope: str = "error"
+    """AgentPhone's error bodies: `error` for {"error": {...}}, `detail` for {"detail": ...}."""
+    fine_statuses: bool = True
+    """AgentPhone's records say `ringing`, `busy` and `no-answer`; otherwise `in-progress` and `failed`."""
+    webhook_unanswered: bool = True
+    """AgentPhone sends `agent.call_ended` for calls that nobody answered, too."""
+    plan_in_usage: bool = True
+    """AgentPhone's /v1/usage tells the plan with its limits."""
+    recordings: bool = False
+    """Calls are recorded."""
+    messages_per_number: int = 3
+    """Text messages that each number of the start has received."""
     dates_with_zone: bool = True
     """CREATED_AT as `2026-01-24T10:30:19.000Z`; otherwise as `2026-01-24 10:30:19`."""
 
@@ -206,6 +234,10 @@ class SimulatorConfig:
                     f"simulator: auth style '{style}', expected one of {', '.join(AUTH_STYLES)}"
                     + did_you_mean(style, AUTH_STYLES)
                 )
+        if self.error_envelope not in ("error", "detail"):
+            raise BadInput(
+                f"simulator: error_envelope = '{self.error_envelope}', expected 'error' or 'detail'"
+            )
         for word in self.outcomes:
             if word not in OUTCOME_SHARES:
                 raise BadInput(
