@@ -7,12 +7,13 @@ nothing more.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from dialer.attempts.answers import clean
+from dialer.attempts.redial import redials
 from dialer.base.errors import BadInput
 from dialer.providers.provider import Execution, OpenAttempt
 from dialer.store.database import Dialects, Rows, Store, as_rows
@@ -45,16 +46,19 @@ BOUND_REFS = Dialects(
 
 FOUND_ROWS = """ROWS(attempt_id text, contact_id bigint, execution_id text, provider_ref text,
         provider_status text, outcome text, disposition text, duration_s double precision,
-        cost double precision, currency text, recording_url text, transcript text, ended_at_us bigint)"""
+        cost double precision, currency text, recording_url text, transcript text, ended_at_us bigint,
+        sentiment text)"""
 
 BIND = Dialects(
     f"""
     UPDATE ledger SET
         state = CASE WHEN r.outcome IS NULL THEN 'accepted' ELSE 'ended' END,
         execution_id = coalesce(ledger.execution_id, r.execution_id, r.provider_ref),
-        provider_ref = r.provider_ref, provider_status = r.provider_status, outcome = r.outcome,
+        provider_ref = coalesce(ledger.provider_ref, r.provider_ref), provider_status = r.provider_status,
+        outcome = r.outcome,
         disposition = r.disposition, duration_s = r.duration_s, cost = r.cost, currency = r.currency,
-        recording_url = r.recording_url, transcript = r.transcript, next_lookup_at_us = NULL,
+        recording_url = r.recording_url, transcript = r.transcript, sentiment = r.sentiment,
+        next_lookup_at_us = NULL,
         ended_at_us = CASE WHEN r.outcome IS NULL THEN NULL ELSE coalesce(r.ended_at_us, :now_us) END
     FROM {FOUND_ROWS} AS r
     WHERE ledger.attempt_id = r.attempt_id
@@ -62,11 +66,41 @@ BIND = Dialects(
     RETURNING ledger.attempt_id"""
 )
 
-BIND_CONTACT = Dialects(
+# What is told of a call that is over: only what was not known. Nobody told what `expired` became of.
+ENRICH = Dialects(
     f"""
-    UPDATE contacts SET status = CASE WHEN r.outcome IS NULL THEN 'calling' ELSE 'done' END,
-        reason = r.outcome
+    UPDATE ledger SET
+        outcome = CASE WHEN ledger.outcome = 'expired' AND r.outcome IS NOT NULL THEN r.outcome
+            ELSE ledger.outcome END,
+        disposition = coalesce(ledger.disposition, r.disposition),
+        duration_s = coalesce(ledger.duration_s, r.duration_s),
+        cost = coalesce(ledger.cost, r.cost), currency = coalesce(ledger.currency, r.currency),
+        recording_url = coalesce(ledger.recording_url, r.recording_url),
+        transcript = coalesce(ledger.transcript, r.transcript),
+        sentiment = coalesce(ledger.sentiment, r.sentiment)
     FROM {FOUND_ROWS} AS r
+    WHERE ledger.attempt_id = r.attempt_id AND ledger.state = 'ended'
+    RETURNING ledger.attempt_id, ledger.contact_id, ledger.outcome"""
+)
+
+ENRICH_CONTACT = Dialects(
+    """
+    UPDATE contacts SET reason = r.outcome
+    FROM ROWS(attempt_id text, contact_id bigint, outcome text) AS r
+    WHERE contacts.contact_id = r.contact_id AND contacts.last_attempt_id = r.attempt_id
+        AND contacts.status = 'done' AND contacts.reason = 'expired'"""
+)
+
+MAY_WAIT = "r.again_at_us IS NOT NULL AND contacts.calls < r.calls_max + contacts.calls_granted"
+
+SETTLE_CONTACT = Dialects(
+    f"""
+    UPDATE contacts SET
+        status = CASE WHEN r.outcome IS NULL THEN 'calling' WHEN {MAY_WAIT} THEN 'waiting' ELSE 'done' END,
+        reason = r.outcome,
+        tries = CASE WHEN {MAY_WAIT} THEN 0 ELSE contacts.tries END,
+        next_call_at_us = CASE WHEN {MAY_WAIT} THEN r.again_at_us ELSE contacts.next_call_at_us END
+    FROM ROWS(attempt_id text, contact_id bigint, outcome text, again_at_us bigint, calls_max integer) AS r
     WHERE contacts.contact_id = r.contact_id AND contacts.last_attempt_id = r.attempt_id
         AND contacts.status IN ('unknown', 'calling')"""
 )
@@ -110,15 +144,6 @@ EXPIRE = Dialects(
         AND opened_at_us < :before_us
     RETURNING attempt_id, contact_id"""
 )
-
-EXPIRE_CONTACT = Dialects(
-    """
-    UPDATE contacts SET status = 'done', reason = 'expired'
-    FROM ROWS(attempt_id text, contact_id bigint) AS r
-    WHERE contacts.contact_id = r.contact_id AND contacts.last_attempt_id = r.attempt_id
-        AND contacts.status = 'calling'"""
-)
-
 
 BIND_BY_HAND = Dialects(
     """
@@ -295,31 +320,67 @@ def expire(store: Store, account: str, older_than_s: float) -> int:
         now_us = store.now_us(connection)
         before_us = now_us - round(older_than_s * 1e6)
         rows: Rows = store.execute(connection, EXPIRE, account=account, now_us=now_us, before_us=before_us)
-        store.execute(connection, EXPIRE_CONTACT, rows=as_rows(rows))
+        ended = as_rows([row[0], row[1], "expired", None, 1] for row in rows)
+        store.execute(connection, SETTLE_CONTACT, rows=ended)
         return len(rows)
 
 
-def _bind(store: Store, connection: Connection, findings: Sequence[Finding]) -> int:
-    rows = sorted(
-        [
-            pending.attempt_id,
-            pending.contact_id,
-            clean(found.execution_id),
-            clean(found.provider_ref),
-            clean(found.status),
-            found.outcome,
-            clean(found.disposition),
-            found.duration_s,
-            found.cost,
-            found.currency,
-            found.recording_url,
-            found.transcript and found.transcript.replace("\0", ""),
-            found.ended_at_us,
-        ]
-        for pending, found in findings
-    )
+def enrich(store: Store, findings: Sequence[Finding]) -> int:
+    """Add what is told late of calls that are over: a transcript, a cost, what an `expired` one became."""
+    if not findings:
+        return 0
+    with store.write() as connection:
+        return enrich_in(store, connection, findings)
+
+
+def enrich_in(store: Store, connection: Connection, findings: Sequence[Finding]) -> int:
+    """Do what `enrich` does in the caller's transaction."""
+    rows = store.execute(connection, ENRICH, rows=as_rows(sorted(map(_row, findings), key=_by_attempt)))
+    store.execute(connection, ENRICH_CONTACT, rows=as_rows(rows))
+    return len(rows)
+
+
+def bind_in(store: Store, connection: Connection, findings: Sequence[Finding]) -> set[str]:
+    """Do what `bind` does in the caller's transaction; return the attempts that changed."""
+    rows = sorted(map(_row, findings), key=_by_attempt)
     now_us = store.now_us(connection)
     changed = {row[0] for row in store.execute(connection, BIND, rows=as_rows(rows), now_us=now_us)}
-    kept = as_rows([row for row in rows if row[0] in changed])
-    store.execute(connection, BIND_CONTACT, rows=kept)
-    return len(changed)
+    rules = redials(store, connection, {pending.campaign_id for pending, _ in findings})
+    settled = []
+    for pending, found in findings:
+        if pending.attempt_id in changed:
+            rule = rules[pending.campaign_id]
+            again_at_us = rule.again_at_us(found.outcome, found.disposition, now_us)
+            settled.append(
+                (pending.attempt_id, pending.contact_id, found.outcome, again_at_us, rule.calls_max)
+            )
+    store.execute(connection, SETTLE_CONTACT, rows=as_rows(sorted(settled, key=_by_attempt)))
+    return changed
+
+
+def _by_attempt(row: Sequence[Any]) -> str:
+    return str(row[0])
+
+
+def _row(finding: Finding) -> list[Any]:
+    pending, found = finding
+    return [
+        pending.attempt_id,
+        pending.contact_id,
+        clean(found.execution_id),
+        clean(found.provider_ref),
+        clean(found.status),
+        found.outcome,
+        clean(found.disposition),
+        found.duration_s,
+        found.cost,
+        found.currency,
+        found.recording_url,
+        found.transcript and found.transcript.replace("\0", ""),
+        found.ended_at_us,
+        clean(found.sentiment),
+    ]
+
+
+def _bind(store: Store, connection: Connection, findings: Sequence[Finding]) -> int:
+    return len(bind_in(store, connection, findings))

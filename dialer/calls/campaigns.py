@@ -25,6 +25,14 @@ REGISTER = Dialects(
     RETURNING campaign_id, name, account, state, reason"""
 )
 
+# Contacts that wait for a further call, and the file allows it no more.
+END_REDIALS = Dialects(
+    """
+    UPDATE contacts SET status = 'done'
+    WHERE campaign_id = :campaign_id AND status = 'waiting' AND next_call_at_us > 0
+        AND calls > 0 AND calls >= :calls_max + calls_granted"""
+)
+
 FIND = Dialects("SELECT campaign_id, name, account, state, reason FROM campaigns WHERE name = :name")
 
 CANCEL_WAITING = Dialects(
@@ -54,7 +62,10 @@ def register(store: Store, connection: Connection, campaign: Campaign) -> KnownC
         spec=campaign.model_dump_json(),
         now_us=store.now_us(connection),
     )
-    return KnownCampaign(*rows[0])
+    known = KnownCampaign(*rows[0])
+    calls_max = campaign.redial.calls_max
+    store.execute(connection, END_REDIALS, campaign_id=known.campaign_id, calls_max=calls_max)
+    return known
 
 
 def find(store: Store, connection: Connection, name: str) -> KnownCampaign | None:

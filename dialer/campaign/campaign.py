@@ -22,9 +22,11 @@ from pydantic import (
     Field,
     PlainValidator,
     PrivateAttr,
+    ValidationInfo,
 )
 from pydantic.json_schema import SkipJsonSchema
 
+from dialer.base.durations import parse_duration
 from dialer.base.errors import BadInput
 from dialer.base.settings import Account, Settings
 from dialer.base.toml import place, shown
@@ -50,6 +52,9 @@ LINE_TYPES: tuple[str, ...] = get_args(LineType)
 """What libphonenumber can say of a number's line."""
 
 OnUnknown = Literal["hold", "redial"]
+
+NEVER = "never"
+"""In [redial]: this outcome ends the contact."""
 
 # What people write for a region that ISO 3166 spells otherwise.
 _MISNAMED_REGIONS = {"UK": "GB", "EN": "GB"}
@@ -96,6 +101,18 @@ def _one_or_more(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _wait(words: str, info: ValidationInfo) -> str:
+    if words == NEVER:
+        return words
+    try:
+        parse_duration(words)
+    except BadInput:
+        raise ValueError("a length of time such as 20m, 4h or 1d, or 'never'") from None
+    if info.data.get("calls_max") == 1:
+        raise ValueError("'never' while redial.calls_max is 1, or left out: nobody is called again then")
+    return words
+
+
 def _metadata_value(value: Any) -> str | int | float | bool:
     if isinstance(value, datetime | date | time):
         return value.isoformat()
@@ -106,6 +123,7 @@ def _metadata_value(value: Any) -> str | int | float | bool:
 
 Text = Annotated[str, Field(min_length=1), AfterValidator(_text)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_name)]
+Wait = Annotated[str, AfterValidator(_wait)]
 Texts = Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
 MetadataValue = Annotated[
     Any, PlainValidator(_metadata_value, json_schema_input_type=str | int | float | bool)
@@ -174,6 +192,21 @@ class PaceSection(_Section):
     """The campaign with the higher number goes first where several share an account."""
 
 
+class RedialSection(_Section):
+    """Whom to call again, and when: after each outcome so long, or never."""
+
+    calls_max: int = Field(default=1, ge=1, le=100)
+    """Calls to one contact, all outcomes together, at most; refusals and what never left do not count."""
+    no_answer: Wait = NEVER
+    """How long after a call that nobody answered: 20m, 4h, 1d, or never."""
+    busy: Wait = NEVER
+    """How long after a busy line."""
+    voicemail: Wait = NEVER
+    """How long after a call that a machine answered."""
+    failed: Wait = NEVER
+    """How long after a call that the network or the provider let fail."""
+
+
 class StopSection(_Section):
     """When the campaign pauses itself: a run of failures."""
 
@@ -196,6 +229,7 @@ class Campaign(_Section):
     list: ListSection
     call: CallSection
     pace: PaceSection = Field(default_factory=PaceSection)
+    redial: RedialSection = Field(default_factory=RedialSection)
     stop: StopSection = Field(default_factory=StopSection)
     on_unknown: OnUnknown = "hold"
     """For a call that may have been placed and the provider does not list: hold for a person, or redial."""

@@ -62,6 +62,13 @@ calls_per_second = 1.0
 calls_open_max = 10
 priority = 0                               # one day: the higher number goes first on a shared account
 
+[redial]                                   # left out: everybody is called once
+calls_max = 3                              # per contact, all outcomes together
+no_answer = "4h"                           # so long after the outcome, or "never"
+busy = "20m"
+voicemail = "1d"
+failed = "never"
+
 [stop]                                     # a run of failures stops the campaign, which can be resumed
 failure_rate = 0.5
 over_attempts = 50

@@ -20,7 +20,6 @@ FILE_NAME = "campaign.toml"
 
 NOT_YET = {
     "hours": "calls leave whenever `dialer run` runs, so start it only when calling is allowed",
-    "redial": "each contact is called once",
     "caps": "no cap and no budget is kept",
     "list.again": "a number that the campaign already has is skipped",
     "pace.priority": "campaigns that share an account take turns as they come",

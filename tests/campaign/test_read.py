@@ -201,13 +201,26 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(refusal: Refusal
     ("more", "said"),
     [
         ("[hours]\nstart = '10:00'", ":6: [hours] is not supported yet: "),
-        ("[redial]\ncalls_max = 3", ":6: [redial] is not supported yet: "),
         ("[caps]\ncalls_total = 1", ":6: [caps] is not supported yet: "),
         ("[hours]", ":6: [hours] is not supported yet: "),
     ],
 )
 def test_a_section_that_nothing_obeys_yet_is_refused(more: str, said: str, refusal: Refusal) -> None:
     [line] = refusal(MINIMAL + more)
+    assert line.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("calls_max = 0", ":7: redial.calls_max = 0, expected at least 1"),
+        ("calls_max = 2\nbusy = '20'", ":8: redial.busy = '20', expected a length of time such as 20m"),
+        ("busy = '20m'", ":7: redial.busy = '20m', expected 'never' while redial.calls_max is 1"),
+        ("calls_max = 2\ncompleted = '1d'", ":8: redial.completed is not a key"),
+    ],
+)
+def test_a_redial_that_cannot_be_meant_is_refused(more: str, said: str, refusal: Refusal) -> None:
+    [line] = refusal(f"{MINIMAL}[redial]\n{more}")
     assert line.startswith(said)
 
 

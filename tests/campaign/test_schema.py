@@ -41,7 +41,7 @@ def test_our_own_campaigns_follow_it(text: str) -> None:
     "more",
     [
         {"hours": {"start": "10:00"}},
-        {"redial": {"calls_max": 3}},
+        {"redial": {"calls_max": 0}},
         {"caps": {"calls_total": 1}},
         {"list": {"files": ["*.csv"], "again": "update"}},
         {"list": {"files": []}},
