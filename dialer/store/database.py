@@ -45,10 +45,11 @@ class Store:
         return Path(self.engine.url.database or "") if self.is_sqlite else None
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, attached: Path | None = None) -> Iterator[Connection]:
         """Begin a transaction that writes; commit at the end, roll back on any error.
 
-        On SQLite the write lock is taken at once, so that the transaction cannot fail half-way.
+        On SQLite the write lock is taken at once, so that the transaction cannot fail half-way; `attached`
+        is a further SQLite file, whose tables are `staged.<name>` in the transaction.
 
         Raises:
             NotReady: the database cannot be reached, is read-only, full, or locked for PATIENCE_S.
@@ -56,7 +57,7 @@ class Store:
         with self._translated(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection = connection.execution_options(dialer_begin="BEGIN IMMEDIATE")
-            with connection.begin():
+            with _attached(connection, attached), connection.begin():
                 yield connection
 
     @contextmanager
@@ -188,6 +189,19 @@ def _open_postgresql(url: str) -> Engine:
             "tcp_user_timeout": 20_000,
         },
     )
+
+
+@contextmanager
+def _attached(connection: Connection, file: Path | None) -> Iterator[None]:
+    # Through the driver: SQLAlchemy would begin a transaction, and in one nothing can be detached.
+    raw: Any = connection.connection.driver_connection
+    if file is not None:
+        raw.execute("ATTACH ? AS staged", (str(file),))
+    try:
+        yield
+    finally:
+        if file is not None:
+            raw.execute("DETACH staged")
 
 
 def _shown(url: str) -> str:

@@ -148,9 +148,17 @@ rejected_rows = Table(
     _text("detail"),
     _text("suggestion"),
     _text("row"),
-    # The load that brought the row again, mended or not: from then on the row is told there.
+    # A row that an export of rejects brought back: the reject it first was. And the load that brought this
+    # one back, mended or not: from then on the row is told there.
+    Column("origin_reject_id", BigInteger),
     Column("again_load_id", BigInteger),
     Index("rejected_rows_of_load", "load_id", "list_row"),
+    Index(
+        "rejected_rows_of_origin",
+        "origin_reject_id",
+        sqlite_where=text("origin_reject_id IS NOT NULL"),
+        postgresql_where=text("origin_reject_id IS NOT NULL"),
+    ),
     Index(
         "rejected_rows_again",
         "campaign_id",

@@ -12,6 +12,15 @@ def upgrade() -> None:
     op.add_column("loads", sa.Column("columns", sa.Text(), nullable=True))
     op.add_column("contacts", sa.Column("calls_granted", sa.Integer(), server_default="0", nullable=False))
     op.add_column("rejected_rows", sa.Column("again_load_id", sa.BigInteger(), nullable=True))
+    op.add_column("rejected_rows", sa.Column("origin_reject_id", sa.BigInteger(), nullable=True))
+    op.create_index(
+        "rejected_rows_of_origin",
+        "rejected_rows",
+        ["origin_reject_id"],
+        unique=False,
+        sqlite_where=sa.text("origin_reject_id IS NOT NULL"),
+        postgresql_where=sa.text("origin_reject_id IS NOT NULL"),
+    )
     op.create_index(
         "rejected_rows_again",
         "rejected_rows",
