@@ -31,7 +31,7 @@ from dialer.attempts.ledger_clock import LedgerClock
 from dialer.attempts.pace import Pace
 from dialer.base.clock import Clock
 from dialer.base.errors import AccountStopped, MaybeDialled, NotDialled, NotReady, SubmitError
-from dialer.calls.claim import START, Call, Cursor, Returned
+from dialer.calls.claim import START, Call, Returned
 from dialer.providers.provider import Accepted, Provider
 
 log = structlog.get_logger()
@@ -359,8 +359,7 @@ class Lane:
         for (wish, dialing), calls in zip(wanted, exchanged.claimed, strict=True):
             dialing.calls.extend(calls)
             if calls:
-                last = calls[-1]
-                dialing.cursor = Cursor(last.next_call_at_us, last.contact_id)
+                dialing.cursor = wish.after.after(calls)
                 dialing.dry_until = 0.0
             elif wish.after != START:
                 dialing.cursor = START  # what returned lies before the cursor

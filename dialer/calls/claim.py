@@ -89,13 +89,27 @@ class Call(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """Where the last claim ended; `START` looks at everything again."""
+    """Where the last claim ended; `START` looks at everything again.
 
-    at_us: int
-    contact_id: int
+    `due` is the moment and id of the last contact with a time of its own (a redial, a call put off), which
+    all go before `fresh_id`, the last one that nobody has called.
+    """
+
+    due: tuple[int, int]
+    fresh_id: int
+
+    def after(self, calls: Sequence[Call]) -> Cursor:
+        """Return where these claims, in the order in which they came, end."""
+        due, fresh_id = self
+        for call in calls:
+            if call.next_call_at_us > 0:
+                due = (call.next_call_at_us, call.contact_id)
+            else:
+                fresh_id = call.contact_id
+        return Cursor(due, fresh_id)
 
 
-START = Cursor(-1, -1)
+START = Cursor((0, 2**62), -1)
 
 
 class Returned(NamedTuple):
@@ -116,21 +130,30 @@ def claim(
     after: Cursor,
     now_us: int,
 ) -> list[Call]:
-    """Lease up to `count` due contacts after the cursor, oldest due first; return them in that order.
+    """Lease up to `count` due contacts after the cursor; return them in the order in which to call.
 
-    Costs the same in a list of ten thousand and of ten million: one walk along `contacts_waiting`.
+    Those whose time has come go first, the longest due before the others: a redial promised for four hours
+    later is not to wait for the end of the list. Then those that nobody has called, as they were loaded.
+    Costs the same in a list of ten thousand and of ten million: two walks along `contacts_waiting`.
     """
-    rows = store.execute(
-        connection,
-        CLAIM,
-        worker=worker,
-        campaign_id=campaign_id,
-        now_us=now_us,
-        after_at_us=after.at_us,
-        after_id=after.contact_id,
-        count=count,
-    )
-    return sorted((Call(*row) for row in rows), key=lambda call: (call.next_call_at_us, call.contact_id))
+
+    def walk(after: tuple[int, int], until_us: int, most: int) -> list[Call]:
+        rows = store.execute(
+            connection,
+            CLAIM,
+            worker=worker,
+            campaign_id=campaign_id,
+            now_us=until_us,
+            after_at_us=after[0],
+            after_id=after[1],
+            count=most,
+        )
+        return sorted((Call(*row) for row in rows), key=lambda call: (call.next_call_at_us, call.contact_id))
+
+    calls = walk(after.due, now_us, count)
+    if len(calls) < count:
+        calls += walk((0, after.fresh_id), 0, count - len(calls))
+    return calls
 
 
 def give_back(store: Store, connection: Connection, worker: str, returned: Sequence[Returned]) -> None:

@@ -11,7 +11,9 @@ from dialer.attempts import settle
 from dialer.attempts.ledger import exchange
 from dialer.attempts.redial import is_do_not_call
 from dialer.base.clock import ManualClock
+from dialer.calls import claim as claims
 from dialer.calls.campaigns import cancel
+from dialer.calls.claim import START
 from dialer.providers.provider import Accepted, Execution
 from dialer.store.database import Store
 from dialer.tables.audit import audit
@@ -141,3 +143,23 @@ def test_an_expired_call_still_learns_late_what_became_of_it(store: Store, clock
 )
 def test_a_wish_not_to_be_called_is_understood(disposition: str | None, meant: bool) -> None:
     assert is_do_not_call(disposition) is meant
+
+
+def test_a_redial_that_is_due_goes_before_contacts_that_nobody_has_called(
+    store: Store, clock: ManualClock
+) -> None:
+    campaign_id = seed_campaign(store, contacts=5)
+    with store.write() as connection:
+        query = "UPDATE contacts SET next_call_at_us = :at WHERE phone = :phone"
+        for number, at_us in ((3, 2), (4, 1)):
+            connection.execute(text(query), {"at": at_us, "phone": phone(number)})
+        first = claims.claim(store, connection, "w", campaign_id, count=3, after=START, now_us=10)
+        assert [call.phone for call in first] == [phone(4), phone(3), phone(0)]
+        # What becomes due meanwhile is found although fresh contacts are being claimed.
+        connection.execute(
+            text("UPDATE contacts SET status = 'waiting', next_call_at_us = 12 WHERE phone = :phone"),
+            {"phone": phone(4)},
+        )
+        then = START.after(first)
+        rest = claims.claim(store, connection, "w", campaign_id, count=9, after=then, now_us=20)
+        assert [call.phone for call in rest] == [phone(4), phone(1), phone(2)]
