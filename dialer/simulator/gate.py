@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
@@ -81,6 +82,8 @@ class Gate:
         """Return the header that asks for a wait, or none, as chance has it."""
         if self._chance.random() >= self._config.retry_after_share:
             return {}
+        if self._config.retry_after_as_reset:
+            return {"x-ratelimit-reset": str(math.ceil(self._clock.now_us() / 1e6 + wait_s))}
         if self._config.retry_after_as_date:
             return {"retry-after": formatdate(self._clock.now_us() / 1e6 + wait_s + 1, usegmt=True)}
         return {"retry-after": str(max(1, round(wait_s)))}

@@ -63,10 +63,17 @@ def uuid_of(chance: Random) -> str:
 
 
 class Ledger:
-    """Every call that was placed, in order; `name_call` gives each its execution id."""
+    """Every call that was placed, in order.
+
+    `name_call` gives each its execution id, `spellings` are the provider's words for an outcome.
+    """
 
     def __init__(
-        self, config: SimulatorConfig, clock: Clock, name_call: Callable[[Random], str] = uuid_of
+        self,
+        config: SimulatorConfig,
+        clock: Clock,
+        name_call: Callable[[Random], str] = uuid_of,
+        spellings: Mapping[str, tuple[str, ...]] = SPELLINGS,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -74,6 +81,7 @@ class Ledger:
         self._weights = list(config.outcomes.values())
         self._alive: list[int] = []
         self._name_call = name_call
+        self._spellings = spellings
         self.calls: list[PlacedCall] = []
         self.by_agent: dict[int | str, list[PlacedCall]] = {}
         self.times_called: Counter[str] = Counter()
@@ -109,7 +117,7 @@ class Ledger:
             placed_at_us=now_us,
             ended_at_us=now_us + round(life_s * 1e6),
             outcome=outcome,
-            call_status=chance.choice(SPELLINGS[outcome]),
+            call_status=chance.choice(self._spellings[outcome]),
             duration_s=duration_s,
             disposition=chance.choice(DISPOSITIONS) if outcome == "completed" else None,
             account=account,
