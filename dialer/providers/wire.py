@@ -136,6 +136,19 @@ def read_json(body: bytes) -> Any:
         return None
 
 
+def message_in(answer: Any) -> str:
+    """Return the words of an answer for people, under whatever key they usually stand."""
+    if isinstance(answer, str):
+        return answer
+    if isinstance(answer, list):
+        return "; ".join(filter(None, map(message_in, answer)))
+    if isinstance(answer, dict):
+        for name in ("message", "error", "detail", "errors", "msg"):
+            if answer.get(name) and (words := message_in(answer[name])).strip():
+                return words
+    return ""
+
+
 def readable(text: str, hide: Iterable[str] = ()) -> str:
     """Return foreign words fit for a message and a table: one line, short, without secrets or numbers."""
     for secret in hide:
@@ -209,7 +222,12 @@ async def _ask_once(client: httpx.AsyncClient, request: httpx.Request, who: Spea
         raise _TryAgain(f"it answered {status}", retry_after_s(response.headers, clock.now_us()))
     if not 200 <= status < 300:
         kind = NotKnown if status == 404 else NotReady
-        raise kind(f"{who} could not be asked: it answered {status}; {_advice(status)}")
+        # A list is asked about numbers, which its answer may repeat.
+        said = re.sub(
+            r"\+?[0-9]{7,}", "(number)", readable(message_in(read_json(response.content)), who.secrets)
+        )
+        answered = f"it answered {status}" + (f" ({said})" if said else "")
+        raise kind(f"{who} could not be asked: {answered}; {_advice(status)}")
     body = read_json(response.content)
     if body is None:
         raise _TryAgain("its answer is not JSON")
