@@ -114,7 +114,8 @@ def open_lists(campaign: Campaign, file: Path | None = None) -> list[ListFile]:
         BadInput: a list is missing, empty or unreadable, or a column is not in it.
     """
     paths = [file] if file is not None else find_lists(campaign.list.files, campaign.folder)
-    opened = [open_list(path) for path in paths]
+    section = campaign.list
+    opened = [open_list(path, section.sheets, section.phone or ()) for path in paths]
     for one in opened:
         _check_columns(campaign, one)
     return opened

@@ -141,6 +141,10 @@ class ListSection(_Section):
 
     files: Texts
     """The list's files, relative to campaign.toml: .csv .tsv .txt .parquet .xlsx, plain or .gz/.zst."""
+    sheets: Annotated[
+        Texts | None, BeforeValidator(_one_or_more, json_schema_input_type=Text | list[Text])
+    ] = None
+    """The sheets of an Excel workbook to read; every visible one with a phone column where left out."""
     phone: Annotated[
         Texts | None, BeforeValidator(_one_or_more, json_schema_input_type=Text | list[Text])
     ] = None

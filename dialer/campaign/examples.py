@@ -42,6 +42,7 @@ on_unknown = "hold"
 
 [list]
 files = ["*.csv"]                          # beside this file; .csv .tsv .txt .parquet .xlsx, also .gz .zst
+# sheets = ["May", "June"]                 # of a workbook; left out: every visible one with a phone column
 phone = ["mobile", "landline"]             # tried in order; the first dialable number wins
 region = "IN"                              # for numbers without a country code
 region_column = "country"                  # wins over `region`: an ISO code or a country's name

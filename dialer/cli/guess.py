@@ -44,7 +44,7 @@ def guess_columns(one: ListFile, region: str | None, region_column: str | None) 
     proposals = []
     for name in likely_phone_columns(batch)[:SHOWN_COLUMNS]:
         answer = normalize(rows, name, region, known)
-        blank = answer["reason"].eq_missing("blank").sum()
+        blank = int(answer["reason"].eq_missing("blank").sum())
         proposals.append(Proposal(name, rows.height - blank, rows.height - answer["phone"].null_count()))
     proposals.sort(key=lambda one: -one.dialable)
     return Guess(rows.height, proposals, countries)
@@ -69,6 +69,6 @@ def _country_column(rows: pl.DataFrame) -> str | None:
         cells = rows[name].str.strip_chars().drop_nulls()
         counts = cells.filter(cells != "").value_counts()
         known = sum(count for cell, count in counts.iter_rows() if region_of(cell) is not None)
-        if known and known >= COUNTRIES_SHARE * counts["count"].sum():
+        if known and known >= COUNTRIES_SHARE * int(counts["count"].sum()):
             return name
     return None

@@ -6,7 +6,6 @@ import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +47,7 @@ def normalize(
         sheet: The sheet of an Excel workbook to read; every visible one where left out.
         json: Print one JSON document instead of lines.
     """
-    one = open_list(file, sheet or None)
+    one = open_list(file, sheet or None, phone)
     if not phone:
         raise BadInput(_which_phone(one, region, region_column))
     with _terminated_is_interrupted(), _bar(one) as watch:
@@ -56,7 +55,7 @@ def normalize(
             one, to, Numbers(phone, region, region_column), rejects=rejects, unique=unique, watch=watch
         )
     if json:
-        print_json({**asdict(books), "notes": list(one.info.notes), "to": str(to), "rejects": _text(rejects)})
+        print_json({**vars(books), "notes": list(one.info.notes), "to": str(to), "rejects": _text(rejects)})
         return 0
     _print(one, books, to, rejects, region_known=bool(region or region_column))
     return 0

@@ -1,8 +1,11 @@
-"""Excel workbooks -> batches of rows; every visible sheet with rows is part of the list.
+"""Excel workbooks -> batches of rows; every visible sheet with a column of numbers is part of the list.
 
 A sheet's first filled row is its header. Sheets with the same names are one table; a column that a
 sheet does not have is null in its rows, so that no row of any sheet is lost. Numbers stay numbers,
 dates become ISO text. A sheet holds a million rows at most, so the workbook is read whole.
+
+A sheet without the columns of numbers (notes, a pivot table) is left out and said. One that looks as if
+it had numbers under another name is refused: that would be a lost list.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ from typing import Any
 import polars as pl
 
 from dialer.base.errors import BadInput
-from dialer.lists.columns import looks_like_data, mend_names
+from dialer.base.words import did_you_mean
+from dialer.lists.columns import likely_phone_columns, looks_like_data, mend_names
 from dialer.lists.shape import BATCH_ROWS, Batch, ListInfo, no_broken
 from dialer.lists.source import Source, digest, readable, refuse_change
 
@@ -57,11 +61,12 @@ class _Sheet:
     notes: tuple[str, ...]
 
 
-def open_excel(source: Source, wanted: Sequence[str] | None = None) -> ExcelList:
-    """Return the open workbook with the wanted sheets, or all visible ones, read.
+def open_excel(source: Source, wanted: Sequence[str] | None = None, phones: Sequence[str] = ()) -> ExcelList:
+    """Return the open workbook with the wanted sheets, or all visible ones that have a column of `phones`.
 
     Raises:
-        BadInput: it cannot be read, a wanted sheet is not there, or no sheet holds a header.
+        BadInput: it cannot be read, a wanted sheet is not there, no sheet holds a header, or one that is
+            not wanted seems to hold numbers in another column than `phones`.
     """
     with readable(source.path):
         content = source.path.read_bytes()
@@ -75,11 +80,11 @@ def open_excel(source: Source, wanted: Sequence[str] | None = None) -> ExcelList
         raise BadInput(f"{source.path}: cannot be read as Excel ({said}); save it anew as .xlsx") from error
     if not sheets:
         raise BadInput(f"{source.path}: no sheet holds anything, expected a header and rows")
+    if wanted is None and phones:
+        sheets, left = _with_phones(source, sheets, phones)
+        notes += left
     rows, numbers = _together(sheets)
-    if len(sheets) > 1:
-        notes.append(
-            "sheets read: " + ", ".join(f"'{sheet.name}' ({sheet.rows.height} rows)" for sheet in sheets)
-        )
+    notes += _places(sheets) if len(sheets) > 1 or notes else []
     notes += [note for sheet in sheets for note in sheet.notes]
     notes += _different_columns(sheets)
     if not rows.height:
@@ -104,7 +109,8 @@ def _read_sheets(source: Source, reader: Any, wanted: Sequence[str] | None) -> t
     missing = [name for name in wanted or () if name not in names]
     if missing:
         there = ", ".join(f"'{name}'" for name in names)
-        raise BadInput(f"{source.path}: there is no sheet '{missing[0]}'; the workbook has {there}")
+        near = did_you_mean(missing[0], names)
+        raise BadInput(f"{source.path}: there is no sheet '{missing[0]}'{near}; the workbook has {there}")
     sheets: list[_Sheet] = []
     notes: list[str] = []
     for name in names if wanted is None else wanted:
@@ -113,7 +119,10 @@ def _read_sheets(source: Source, reader: Any, wanted: Sequence[str] | None) -> t
             notes.append(f"sheet '{name}' is hidden and not read")
         elif sheet.width and sheet.height:
             texts, errors = sheet.to_arrow_with_errors()
-            sheets += _read_sheet(source, reader, name, _cells(pl.DataFrame(texts)))
+            found = _read_sheet(source, reader, name, _cells(pl.DataFrame(texts)))
+            sheets += found
+            if wanted is not None and not found:
+                notes.append(f"sheet '{name}' is empty")
             if errors:
                 notes.append(f"sheet '{name}': formula errors are read as empty cells: {len(errors.errors)}")
     return sheets, notes
@@ -153,6 +162,48 @@ def _read_sheet(source: Source, reader: Any, name: str, texts: pl.DataFrame) -> 
         notes=tuple(f"sheet '{name}': {note}" for note in notes),
     )
     return [sheet]
+
+
+def _with_phones(
+    source: Source, sheets: list[_Sheet], phones: Sequence[str]
+) -> tuple[list[_Sheet], list[str]]:
+    """Return the sheets that have one of the columns, and a sentence for each other one.
+
+    Where no sheet has any, all of them come back: whoever looks for the columns will say which there are.
+    """
+    read = [sheet for sheet in sheets if any(name in sheet.rows.columns for name in phones)]
+    if not read:
+        return sheets, []
+    notes = []
+    named = " or ".join(f"'{name}'" for name in phones)
+    for sheet in sheets:
+        if sheet in read:
+            continue
+        likely = likely_phone_columns(_as_batch(sheet))
+        if likely:
+            others = ", ".join(f"'{one.name}'" for one in read)
+            raise BadInput(
+                f"{source.path}: sheet '{sheet.name}' has no column {named}, and its column '{likely[0]}'"
+                f" looks like numbers; give it the same name, or say which sheets to read (here {others} would be)"
+            )
+        notes.append(f"sheet '{sheet.name}' has no column {named} and is not read")
+    return read, notes
+
+
+def _as_batch(sheet: _Sheet) -> Batch:
+    lines = pl.Series([None], dtype=pl.Int64).new_from_index(0, sheet.rows.height)
+    return Batch(sheet.rows, sheet.numbers, lines, no_broken(), 0)
+
+
+def _places(sheets: list[_Sheet]) -> list[str]:
+    """Return which rows of the list stand on which sheet, so that a row number leads to its cell."""
+    said, before = [], 0
+    for sheet in sheets:
+        count = f"{sheet.rows.height} row{'' if sheet.rows.height == 1 else 's'}"
+        where = f", counted from {before + 1}" if before and sheet.height else ""
+        said.append(f"'{sheet.name}' ({count}{where})")
+        before += sheet.height
+    return [f"sheet{'' if len(sheets) == 1 else 's'} read: " + ", ".join(said)]
 
 
 def _cells(cells: pl.DataFrame) -> pl.DataFrame:

@@ -13,11 +13,12 @@ from dialer.lists.source import identify
 from dialer.lists.text import open_text
 
 
-def open_list(path: Path, sheets: Sequence[str] | None = None) -> ListFile:
+def open_list(path: Path, sheets: Sequence[str] | None = None, phones: Sequence[str] = ()) -> ListFile:
     """Return the open list: what was found in it, and its rows on demand.
 
     The whole file is read once, for its digest and to be sure of its encoding. `sheets` names the
-    sheets of an Excel workbook, in the order to read them; left out, every visible one is read.
+    sheets of an Excel workbook, in the order to read them; left out, every visible one is read that
+    has one of the columns `phones`, or every visible one where none is named.
 
     Raises:
         BadInput: the file cannot be read as a list; the message says why and how to mend it.
@@ -27,4 +28,4 @@ def open_list(path: Path, sheets: Sequence[str] | None = None) -> ListFile:
         raise BadInput(f"{path}: has no sheets, only an Excel workbook has; leave the sheets out")
     if source.format == "parquet":
         return open_parquet(source)
-    return open_excel(source, sheets) if source.format == "xlsx" else open_text(source)
+    return open_excel(source, sheets, phones) if source.format == "xlsx" else open_text(source)

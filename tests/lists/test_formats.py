@@ -332,6 +332,33 @@ def test_every_visible_sheet_is_part_of_the_list(write_workbook):
     assert [number for batch in opened.batches(2) for number in batch.list_row] == [1, 2, 3, 4]
 
 
+def test_sheets_without_a_phone_column_are_left_out_and_said(write_workbook):
+    path = write_workbook(
+        {
+            "May": [["name", "phone"], ["A", "+442079460018"]],
+            "Pivot": [["city", "people"], ["Rome", 3], ["Bonn", 4]],
+            "June": [["phone", "name"], ["+442079460019", "B"]],
+        }
+    )
+    opened = open_list(path, phones=["mobile", "phone"])
+    assert opened.info.columns == ("name", "phone")
+    assert rows_of(opened) == [("A", "+442079460018"), ("B", "+442079460019")]
+    assert opened.info.notes == (
+        "sheet 'Pivot' has no column 'mobile' or 'phone' and is not read",
+        "sheets read: 'May' (1 row), 'June' (1 row, counted from 2)",
+    )
+    assert open_list(path, phones=["number"]).info.columns == ("name", "phone", "city", "people")
+
+
+def test_a_sheet_with_numbers_under_another_name_is_not_passed_over(write_workbook):
+    path = write_workbook(
+        {"May": [["phone"], ["+442079460018"]], "June": [["mobile no"], ["+44 20 7946 0019"]]}
+    )
+    with pytest.raises(BadInput, match="sheet 'June' has no column 'phone', and its column 'mobile no'"):
+        open_list(path, phones=["phone"])
+    assert rows_of(open_list(path, ["May"], ["phone"])) == [("+442079460018",)]
+
+
 def test_named_sheets_are_read_hidden_or_not(write_workbook):
     path = write_workbook({"A": [["phone"], [1]], "B": [["phone"], [2]]}, hidden=("B",))
     assert rows_of(open_list(path, ["B"])) == [(2.0,)]
