@@ -8,9 +8,10 @@ import orjson
 from sqlalchemy import Connection, text
 
 from dialer.store.database import Store
+from dialer.tables.audit_counts import count_rows
 from dialer.tables.audit_report import NAMED_MAX, AuditReport, Check, Offending
 from dialer.tables.pace_proof import Limits, check_pace
-from dialer.tables.proofs import PROOFS, proof_queries, totals_query
+from dialer.tables.proofs import PROOFS, searches
 from dialer.tables.query import campaign_id_of
 
 FIRST_OF_EACH = f"""
@@ -37,22 +38,27 @@ def audit(
     with store.read() as connection:
         _hold_still(store, connection)
         campaign_id = campaign_id_of(connection, campaign)
-        totals = connection.execute(text(totals_query(campaign_id))).one()._asdict()
+        calls_max = _calls_max(connection)
+        counts = count_rows(connection, campaign_id, calls_max)
         for proof in PROOFS:
-            checks[proof.name].rows = totals[proof.rows]
-        for query in proof_queries(campaign_id, _calls_max(connection)):
-            for name, row_id, what, found in connection.execute(text(FIRST_OF_EACH.format(query=query))):
-                checks[name].found = found
-                checks[name].offending.append(Offending(row_id, what))
+            checks[proof.name].rows = getattr(counts, proof.rows)
+        for search in searches(campaign_id, calls_max):
+            if search.worthwhile(counts):
+                _search(connection, search.query, checks)
+            counts.calls_shared = checks["one_live_attempt_per_call"].found
         accounts = _accounts(connection, campaign_id)
     pace = Check("pace_within_limits", "No account was ever faster than its limit", "attempt")
     check_pace(store, accounts, limits or {}, pace)
     notes = []
-    if totals["unknown"]:
-        notes.append(
-            f"unknown attempts, which may have been dialled and are not redialled: {totals['unknown']}"
-        )
+    if counts.unknown:
+        notes.append(f"unknown attempts, which may have been dialled and are not redialled: {counts.unknown}")
     return AuditReport(campaign, [*checks.values(), pace], notes)
+
+
+def _search(connection: Connection, query: str, checks: Mapping[str, Check]) -> None:
+    for name, row_id, what, found in connection.execute(text(FIRST_OF_EACH.format(query=query))):
+        checks[name].found = found
+        checks[name].offending.append(Offending(row_id, what))
 
 
 def _hold_still(store: Store, connection: Connection) -> None:

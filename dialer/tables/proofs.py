@@ -7,23 +7,38 @@ index is there they walk along it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from dialer.attempts.match import CLOCK_MARGIN_US
 from dialer.store.tables import LIVE, OPEN
-
-CLOCKS_DIFFER_US = 1_000_000
-"""How far the clocks of a worker and of the database may be apart."""
+from dialer.tables.audit_counts import (
+    CLOCKS_DIFFER_US,
+    DISORDERED,
+    HOMELESS,
+    INCOMPLETE,
+    Counts,
+    calls_allowed,
+)
 
 
 class Proof(NamedTuple):
-    """A sentence that holds for all rows looked at; `about` and `rows` say which rows these are."""
+    """A sentence that holds for all rows looked at; `about` and `rows` (of `Counts`) say which rows."""
 
     name: str
     sentence: str
     about: str
     rows: str
+
+
+class Search(NamedTuple):
+    """A query for rows that contradict proofs, and whether the counts say that there may be any."""
+
+    query: str
+    worthwhile: Callable[[Counts], bool]
+
+
+def _always(counts: Counts) -> bool:
+    return True
 
 
 PROOFS = (
@@ -76,6 +91,12 @@ PROOFS = (
         rows="attempts",
     ),
     Proof(
+        "campaigns_agree",
+        "No attempt stands in another campaign than its contact",
+        about="attempt",
+        rows="attempts",
+    ),
+    Proof(
         "attempts_complete",
         "Every attempt has what its state says: an execution id once accepted, an outcome once ended",
         about="attempt",
@@ -96,39 +117,31 @@ PROOFS = (
 )
 
 
-def totals_query(campaign_id: int | None) -> str:
-    """Return the SELECT that counts the rows looked at, by the names that `Proof.rows` uses."""
-    where = "" if campaign_id is None else f"WHERE campaign_id = {campaign_id:d}"
-    return f"""
-    SELECT count(*) AS attempts, count(execution_id) AS bound, count(*) FILTER (WHERE {OPEN}) AS open,
-        count(*) FILTER (WHERE {LIVE}) AS live, count(*) FILTER (WHERE state = 'unknown') AS unknown,
-        (SELECT count(*) FROM contacts {where}) AS contacts, (SELECT count(*) FROM loads {where}) AS loads
-    FROM ledger {where}"""
-
-
-def proof_queries(campaign_id: int | None, calls_max: Mapping[int, int]) -> list[str]:
-    """Return the queries for every proof; `calls_max` has the campaigns that allow more than one call."""
+def searches(campaign_id: int | None, calls_max: Mapping[int, int]) -> list[Search]:
+    """Return the searches behind every proof; `calls_max` has the campaigns that allow more than one call."""
     here = "" if campaign_id is None else f"campaign_id = {campaign_id:d}"
-    allowed = " ".join(f"WHEN {campaign:d} THEN {calls:d}" for campaign, calls in calls_max.items())
     words = {
         "and_here": f"AND {here}" if here else "",
         "where_here": f"WHERE {here}" if here else "",
+        "where_c": f"WHERE c.{here}" if here else "",
         "where_l": f"AND l.{here}" if here else "",
+        "and_moved": f"AND (l.{here} OR c.{here})" if here else "",
         "and_touched": f"AND count(*) FILTER (WHERE {here}) > 0" if here else "",
-        "allowed": f"CASE campaign_id {allowed} ELSE 1 END" if allowed else "1",
+        "allowed": calls_allowed(calls_max),
     }
     return [
-        query.format(**words)
-        for query in (
-            OPEN_TWICE,
-            LIVE_TWICE,
-            BOUND_TWICE,
-            CONTACT_TWICE,
-            CONTACTS,
-            BELONG,
-            COMPLETE,
-            BOOKS,
-            TIMES,
+        Search(query.format(**words), worthwhile)
+        for query, worthwhile in (
+            (OPEN_TWICE, _always),
+            (LIVE_TWICE, _always),
+            (BOUND_TWICE, _always),
+            (CONTACT_TWICE, _always),
+            (BOOKS, _always),
+            (CONTACTS, lambda counts: not counts.agree),
+            (BELONG, lambda counts: counts.homeless > 0),
+            (MOVED, lambda counts: counts.moved > 0),
+            (COMPLETE, lambda counts: counts.incomplete > 0),
+            (TIMES, lambda counts: counts.disordered > 0),
         )
     ]
 
@@ -168,22 +181,22 @@ CONTACT_TWICE = """
 # Contacts and attempts in one heap, sorted once: a join of two long tables would cost several times that.
 CONTACTS = """
     WITH heap AS (
-        SELECT contact_id, campaign_id, status, calls, 0 AS kind FROM contacts {where_here}
+        SELECT c.contact_id, {allowed} AS allowed, c.status, c.calls, 0 AS kind FROM contacts AS c {where_c}
         UNION ALL
-        SELECT contact_id, NULL, NULL, NULL, CASE state WHEN 'sending' THEN 1 WHEN 'unknown' THEN 2
+        SELECT l.contact_id, NULL, NULL, NULL, CASE l.state WHEN 'sending' THEN 1 WHEN 'unknown' THEN 2
             WHEN 'accepted' THEN 3 WHEN 'ended' THEN 4 WHEN 'refused' THEN 5 ELSE 6 END
-        FROM ledger {where_here}
+        FROM ledger AS l
     ), counted AS (
-        SELECT contact_id, max(campaign_id) AS campaign_id, max(status) AS status, max(calls) AS calls,
+        SELECT contact_id, max(allowed) AS allowed, max(status) AS status, max(calls) AS calls,
             count(*) FILTER (WHERE kind = 1) AS sending, count(*) FILTER (WHERE kind = 2) AS unknown,
             count(*) FILTER (WHERE kind = 3) AS accepted, count(*) FILTER (WHERE kind = 4) AS ended,
             count(*) FILTER (WHERE kind = 5) AS refused, count(*) FILTER (WHERE kind BETWEEN 1 AND 4) AS live
         FROM heap GROUP BY contact_id
     ), judged AS (
-        SELECT contact_id, calls, live, sending, {allowed} AS allowed,
+        SELECT contact_id, calls, live, sending, allowed,
             CASE
                 WHEN status = 'waiting' AND sending + unknown + accepted > 0 THEN 'an open attempt'
-                WHEN status = 'waiting' AND live >= {allowed} THEN 'all its calls made'
+                WHEN status = 'waiting' AND live >= allowed THEN 'all its calls made'
                 WHEN status = 'leased' AND unknown + accepted > 0 THEN 'an open attempt of before'
                 WHEN status = 'calling' AND accepted <> 1 THEN accepted || ' accepted attempts'
                 WHEN status = 'calling' AND sending + unknown > 0 THEN 'a further open attempt'
@@ -209,21 +222,25 @@ CONTACTS = """
     SELECT 'calls_within_limit', CAST(contact_id AS text), live || ' calls, ' || allowed || ' allowed'
     FROM wrong WHERE live > allowed"""
 
-BELONG = """
+BELONG = f"""
     SELECT 'attempts_belong' AS name, l.attempt_id AS id,
         CASE
             WHEN c.contact_id IS NULL THEN 'there is no contact ' || l.contact_id
             WHEN p.campaign_id IS NULL THEN 'there is no campaign ' || l.campaign_id
-            WHEN c.campaign_id <> l.campaign_id THEN 'its contact is of another campaign'
             ELSE 'its contact has another number'
         END AS what
     FROM ledger AS l
     LEFT JOIN contacts AS c ON c.contact_id = l.contact_id
     LEFT JOIN campaigns AS p ON p.campaign_id = l.campaign_id
-    WHERE (c.contact_id IS NULL OR p.campaign_id IS NULL OR c.campaign_id <> l.campaign_id
-        OR c.phone <> l.phone) {where_l}"""
+    WHERE {HOMELESS} {{and_moved}}"""
 
-COMPLETE = """
+MOVED = """
+    SELECT 'campaigns_agree' AS name, l.attempt_id AS id,
+        'in campaign ' || l.campaign_id || ', its contact ' || c.contact_id || ' in ' || c.campaign_id AS what
+    FROM ledger AS l JOIN contacts AS c ON c.contact_id = l.contact_id
+    WHERE c.campaign_id <> l.campaign_id {and_moved}"""
+
+COMPLETE = f"""
     SELECT 'attempts_complete' AS name, l.attempt_id AS id,
         CASE
             WHEN l.state IN ('refused', 'not_dialled') THEN l.state || ' with an execution id or an outcome'
@@ -232,9 +249,7 @@ COMPLETE = """
             ELSE l.state || ' with an outcome'
         END AS what
     FROM ledger AS l
-    WHERE ((l.state IN ('refused', 'not_dialled') AND (l.execution_id IS NOT NULL OR l.outcome IS NOT NULL))
-        OR (l.state IN ('accepted', 'ended') AND l.execution_id IS NULL)
-        OR (l.state = 'ended') <> (l.outcome IS NOT NULL)) {where_l}"""
+    WHERE {INCOMPLETE} {{where_l}}"""
 
 BOOKS = """
     SELECT 'books_balance' AS name, CAST(load_id AS text) AS id,
@@ -266,8 +281,6 @@ BOOKS = """
     WHERE listed = 0 OR rows_read <> rows_accepted + rows_rejected + rows_duplicate OR rows_accepted <> kept
         OR rows_rejected <> refused OR rows_duplicate <> again"""
 
-# Opened by the database's clock, sent and answered by the worker's; ended by the provider's, and for an
-# attempt that was found later that may well lie before our answer: so it is held against the departure.
 TIMES = f"""
     SELECT 'times_in_order' AS name, l.attempt_id AS id,
         CASE
@@ -277,6 +290,4 @@ TIMES = f"""
             ELSE 'ended before it was sent'
         END AS what
     FROM ledger AS l
-    WHERE (l.sent_at_us < l.opened_at_us - {CLOCKS_DIFFER_US}
-        OR l.answered_at_us < coalesce(l.sent_at_us, l.opened_at_us) - {CLOCKS_DIFFER_US}
-        OR l.ended_at_us < coalesce(l.sent_at_us, l.opened_at_us) - {CLOCK_MARGIN_US}) {{where_l}}"""
+    WHERE {DISORDERED} {{where_l}}"""

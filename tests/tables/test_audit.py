@@ -70,6 +70,7 @@ def test_a_true_story_is_proven(store: Store, clock: ManualClock) -> None:
         "statuses_agree": 18,
         "calls_counted": 18,
         "attempts_belong": 16,
+        "campaigns_agree": 16,
         "attempts_complete": 16,
         "books_balance": 4,
         "times_in_order": 16,
@@ -220,7 +221,11 @@ def test_a_wrong_count_of_calls_is_found(store: Store, clock: ManualClock) -> No
     ("damage", "what", "others"),
     [
         ("DELETE FROM contacts WHERE contact_id = 1", "there is no contact 1", ["books_balance"]),
-        ("UPDATE ledger SET campaign_id = 99 WHERE contact_id = 1", "there is no campaign 99", []),
+        (
+            "UPDATE ledger SET campaign_id = 99 WHERE contact_id = 1",
+            "there is no campaign 99",
+            ["campaigns_agree"],
+        ),
         (
             "UPDATE ledger SET phone = '+12025559999' WHERE contact_id = 1",
             "its contact has another number",
@@ -238,11 +243,18 @@ def test_an_attempt_that_belongs_to_nobody_is_found(
     assert [found for _, found in named(report, "attempts_belong")] == [what]
 
 
-def test_an_attempt_in_another_campaign_than_its_contact_is_found(store: Store, clock: ManualClock) -> None:
+def test_an_attempt_moved_to_another_campaign_is_found_from_either_side(
+    store: Store, clock: ManualClock
+) -> None:
     tell(store, clock)
     other = seed_campaign(store, "autumn")
     run_sql(store, "UPDATE ledger SET campaign_id = :other WHERE contact_id = 1", other=other)
-    assert named(audit(store), "attempts_belong")[0][1] == "its contact is of another campaign"
+    for campaign in (None, "spring", "autumn"):
+        report = audit(store, campaign)
+        assert broken(report) == ["campaigns_agree"]
+        assert [what for _, what in named(report, "campaigns_agree")] == [
+            f"in campaign {other}, its contact 1 in 1"
+        ]
 
 
 @pytest.mark.parametrize(
@@ -325,7 +337,7 @@ def test_what_the_pace_check_left_out_is_said(store: Store, clock: ManualClock) 
         "--    No account was ever faster than its limit (0 attempts looked at)",
         "      account 'unleashx' has no limit in these settings: its pace was not checked",
     ]
-    assert report.lines()[-1] == "audit of the whole database: 11 of 11 proofs hold, 1 not checked"
+    assert report.lines()[-1] == "audit of the whole database: 12 of 12 proofs hold, 1 not checked"
     report = audit(store, limits={"unleashx": (10.0, None)})
     notes = next(check.notes for check in report.checks if check.name == "pace_within_limits")
     assert notes == [
@@ -398,7 +410,7 @@ def test_a_report_reads_well(store: Store, clock: ManualClock) -> None:
     ]
     assert lines[-2:] == [
         "unknown attempts, which may have been dialled and are not redialled: 1",
-        "audit of campaign 'spring': 11 of 12 proofs hold",
+        "audit of campaign 'spring': 12 of 13 proofs hold",
     ]
     assert report.as_json()["ok"] is False
 
