@@ -73,6 +73,31 @@ class ProviderEvent:
     duplicate_keys: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where the provider sends events; `secret` is what it signs them with, where it tells."""
+
+    url: str
+    webhook_id: str | None = None
+    status: str | None = None
+    created_at: str | None = None
+    secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What the provider's own log says of one event that it sent, or failed to send."""
+
+    delivery_id: str
+    event: str | None
+    status: str
+    tries: int | None = None
+    http_status: int | None = None
+    error: str | None = None
+    created_at: str | None = None
+    next_try_at: str | None = None
+
+
 class EventRefused(Exception):
     """A delivery that is not what it says: unsigned, wrongly signed, stale, or unreadable.
 
@@ -207,4 +232,30 @@ class ReadsMessages(Protocol):
         self, number: str, before: str | None = None, after: str | None = None
     ) -> AsyncIterator[list[Message]]:
         """Yield the number's messages, newest first, between two moments (ISO 8601)."""
+        ...
+
+
+@runtime_checkable
+class SetsWebhooks(Protocol):
+    """Tells the provider where to send events, and reads its log of deliveries."""
+
+    async def webhook(self, agent: str | None = None) -> Webhook | None:
+        """Return where events go, of the account or of one agent; None where they go nowhere."""
+        ...
+
+    async def set_webhook(self, url: str, agent: str | None = None) -> Webhook:
+        """Send events to the address; return it with its secret, which is new every time."""
+        ...
+
+    def deliveries(self, agent: str | None = None) -> AsyncIterator[list[Delivery]]:
+        """Yield the deliveries, newest first, page by page."""
+        ...
+
+
+@runtime_checkable
+class TellsConcurrency(Protocol):
+    """Tells how many calls may be live at once."""
+
+    async def concurrency(self) -> int | None:
+        """Return the account's limit of live calls; None where the provider does not say."""
         ...
