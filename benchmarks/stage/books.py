@@ -49,7 +49,8 @@ FROM (
 
 ATTEMPTS = """
 INSERT INTO ledger (attempt_id, campaign_id, contact_id, phone, call_number, attempt_number, account,
-    provider, agent, state, execution_id, provider_ref, provider_status, http_status, error_code, opened_at_us,
+    provider, agent, state, execution_id, provider_ref, provider_status, http_status, error_code,
+    opened_at_us,
     sent_at_us, answered_at_us, ended_at_us, outcome, disposition, duration_s, cost, currency, worker,
     lookups, next_lookup_at_us)
 SELECT {attempt_id}, {campaign}, n, '+1' || (2000000000 + n), 1, again + 1, 'bench', 'unleashx', '962', fate,
