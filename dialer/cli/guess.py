@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import polars as pl
 
+from dialer.campaign import Campaign
 from dialer.contacts import normalize
 from dialer.contacts.regions import region_of
-from dialer.lists import ListFile, likely_phone_columns
+from dialer.lists import ListFile, find_lists, likely_phone_columns, open_list
 
 SAMPLE_ROWS = 1_000
 SHOWN_COLUMNS = 5
@@ -48,6 +50,30 @@ def guess_columns(one: ListFile, region: str | None, region_column: str | None) 
         proposals.append(Proposal(name, rows.height - blank, rows.height - answer["phone"].null_count()))
     proposals.sort(key=lambda one: -one.dialable)
     return Guess(rows.height, proposals, countries)
+
+
+def which_phone(campaign: Campaign) -> str:
+    """Return the message for a campaign that does not say it: the lines to choose one from."""
+    section = campaign.list
+    path = find_lists(section.files, campaign.folder)[0]
+    one = open_list(path, section.sheets)
+    guess = guess_columns(one, section.region, section.region_column)
+    columns = ", ".join(f"'{name}'" for name in one.info.columns)
+    said = (
+        f"{campaign.where('list')}: list.phone is missing, expected the column of {path.name} that holds the"
+        f" numbers; it has {columns}"
+    )
+    if not guess.phones:
+        return f"{said}. None of them looks like phone numbers"
+    written = [f"phone = {json.dumps(one.column, ensure_ascii=False)}" for one in guess.phones]
+    lines = [f"{said}. Put one of these lines below [list]:", *shares(guess, written)]
+    if len(guess.phones) > 1:
+        names = json.dumps([one.column for one in guess.phones], ensure_ascii=False)
+        lines.append(f"  phone = {names}   # tried in order")
+    if guess.region_column:
+        named = json.dumps(guess.region_column, ensure_ascii=False)
+        lines.append(f"and for numbers without a country code:\n  region_column = {named}")
+    return "\n".join(lines)
 
 
 def shares(guess: Guess, written: Sequence[str]) -> list[str]:

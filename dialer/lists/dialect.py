@@ -12,8 +12,8 @@ from dialer.base.errors import BadInput
 from dialer.lists.columns import looks_like_data, mend_names
 from dialer.lists.exact import Record, line_ends, scan
 from dialer.lists.records import ALONE
+from dialer.lists.shape import DELIMITERS
 
-DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 SAMPLE_RECORDS = 500
 SHOWN_CHARACTERS = 200
 

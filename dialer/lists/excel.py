@@ -184,7 +184,8 @@ def _with_phones(
             others = ", ".join(f"'{one.name}'" for one in read)
             raise BadInput(
                 f"{source.path}: sheet '{sheet.name}' has no column {named}, and its column '{likely[0]}'"
-                f" looks like numbers; give it the same name, or say which sheets to read (here {others} would be)"
+                " looks like numbers; give it the same name, or say which sheets to read"
+                f" (here {others} would be)"
             )
         notes.append(f"sheet '{sheet.name}' has no column {named} and is not read")
     return read, notes

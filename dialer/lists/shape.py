@@ -12,6 +12,19 @@ import polars as pl
 BATCH_ROWS = 250_000
 """Records per batch where the caller does not say."""
 
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+SPOKEN_FORMATS = {"parquet": "Parquet", "xlsx": "an Excel workbook"}
+SPOKEN_ENCODINGS = {
+    "utf-8": "UTF-8",
+    "utf-8-sig": "UTF-8 (with a byte order mark)",
+    "utf-16-le": "UTF-16 (little endian)",
+    "utf-16-be": "UTF-16 (big endian)",
+    "utf-32-le": "UTF-32 (little endian)",
+    "utf-32-be": "UTF-32 (big endian)",
+    "windows-1252": "Windows-1252",
+    "latin-1": "Latin-1",
+}
+
 BROKEN_SCHEMA = {
     "list_row": pl.Int64,
     "list_line": pl.Int64,
@@ -41,6 +54,15 @@ class ListInfo:
     notes: tuple[str, ...]
     sha256: str
     bytes: int
+
+    def found(self) -> str:
+        """Return in a few words how the file is read, for a person who wants to see that it is right."""
+        packed = f", packed with {self.compression}" if self.compression else ""
+        columns = f"{len(self.columns)} column{'' if len(self.columns) == 1 else 's'}"
+        if self.encoding is None:
+            return f"{SPOKEN_FORMATS[self.format]}, {columns}: {', '.join(self.columns)}"
+        cut = f", fields separated by {DELIMITERS[self.delimiter]}" if self.delimiter else ""
+        return f"{SPOKEN_ENCODINGS[self.encoding]} text{packed}{cut}, {columns}: {', '.join(self.columns)}"
 
 
 @dataclass(frozen=True, slots=True)
