@@ -145,6 +145,22 @@ EXPIRE = Dialects(
     RETURNING attempt_id, contact_id"""
 )
 
+# Word of a call that had been taken for not placed: before anybody is called again, it is open once more.
+REVIVE_CONTACT = Dialects(
+    """
+    UPDATE contacts SET status = 'unknown', calls = ledger.call_number, worker = NULL
+    FROM ledger
+    WHERE ledger.attempt_id = :attempt_id AND ledger.state = 'not_dialled'
+        AND contacts.contact_id = ledger.contact_id AND contacts.last_attempt_id = ledger.attempt_id
+        AND contacts.status IN ('waiting', 'leased') AND contacts.calls = ledger.call_number - 1
+    RETURNING contacts.contact_id"""
+)
+
+REVIVE = Dialects(
+    "UPDATE ledger SET state = 'unknown' WHERE attempt_id = :attempt_id AND state = 'not_dialled'"
+)
+
+
 BIND_BY_HAND = Dialects(
     """
     UPDATE ledger SET state = 'accepted', execution_id = :execution_id, next_lookup_at_us = NULL
@@ -338,6 +354,18 @@ def enrich_in(store: Store, connection: Connection, findings: Sequence[Finding])
     rows = store.execute(connection, ENRICH, rows=as_rows(sorted(map(_row, findings), key=_by_attempt)))
     store.execute(connection, ENRICH_CONTACT, rows=as_rows(rows))
     return len(rows)
+
+
+def revive_in(store: Store, connection: Connection, attempt_id: str) -> bool:
+    """Make an attempt `unknown` that was taken for not placed, if its contact was not called again since.
+
+    Raises:
+        IntegrityError: its number is being called again.
+    """
+    if not store.execute(connection, REVIVE_CONTACT, attempt_id=attempt_id):
+        return False
+    store.execute(connection, REVIVE, attempt_id=attempt_id)
+    return True
 
 
 def bind_in(store: Store, connection: Connection, findings: Sequence[Finding]) -> set[str]:
