@@ -6,102 +6,46 @@ leaves all of a file or nothing of it.
 
 from __future__ import annotations
 
-import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
+import orjson
 import polars as pl
 from sqlalchemy import Connection, text
 
 from dialer.base.errors import BadInput, Busy
-from dialer.calls import campaigns
+from dialer.calls import again, campaigns, mended
+from dialer.calls.books import Books as Books
+from dialer.calls.books import Example as Example
+from dialer.calls.mended import MendedBatch, MendedList, as_mended
 from dialer.campaign import Campaign
 from dialer.contacts import normalize
 from dialer.contacts.accept import NOTHING_TAKEN, REJECT_COLUMNS, Sorted, Taken, accept
 from dialer.lists import Batch, ListFile, find_column, find_lists, likely_phone_columns, open_list
-from dialer.store.bulk import AlreadyThere, append
+from dialer.store.bulk import AlreadyThere, Stage
 from dialer.store.database import Dialects, Store
 
-ROWS_IN_MEMORY = 1_000_000
-"""Sorted rows beyond this many wait for their transaction in a temporary file."""
+LOAD_LOCK = 4_242_002
+"""PostgreSQL's advisory lock, with a campaign's id, that lets one process at a time write a load of it."""
 
 ADD_LOAD = Dialects(
     """
-    INSERT INTO loads (campaign_id, file, sha256, settings, encoding, delimiter, rows_read, rows_accepted,
-        rows_rejected, rows_duplicate, loaded_at_us)
-    VALUES (:campaign_id, :file, :sha256, :settings, :encoding, :delimiter, :rows_read, :rows_accepted,
-        :rows_rejected, :rows_duplicate, :now_us)
+    INSERT INTO loads (campaign_id, file, sha256, settings, encoding, delimiter, columns, rows_read,
+        rows_accepted, rows_rejected, rows_duplicate, loaded_at_us)
+    VALUES (:campaign_id, :file, :sha256, :settings, :encoding, :delimiter, :columns, :rows_read,
+        :rows_accepted, :rows_rejected, :rows_duplicate, :now_us)
     RETURNING load_id"""
 )
 
 LOADED = Dialects(
     """
-    SELECT 1 FROM loads
-    WHERE campaign_id = :campaign_id AND sha256 = :sha256 AND settings = :settings LIMIT 1"""
+    SELECT settings FROM loads WHERE campaign_id = :campaign_id AND sha256 = :sha256 ORDER BY load_id"""
 )
 
 TAKEN = """
     SELECT contacts.phone, contacts.list_id, contacts.list_row, loads.file
     FROM contacts JOIN loads ON loads.load_id = contacts.load_id
     WHERE contacts.campaign_id = :campaign_id ORDER BY contacts.contact_id"""
-
-
-class Example(NamedTuple):
-    """A rejected row, to show a person."""
-
-    list_row: int
-    list_line: int | None
-    raw: str | None
-    detail: str | None
-    suggestion: str | None
-
-
-@dataclass
-class Books:
-    """What became of a file's rows: rows_read = accepted + rejected + duplicate."""
-
-    file: str
-    notes: tuple[str, ...] = ()
-    skipped: bool = False
-    rows_read: int = 0
-    accepted: int = 0
-    rejected: int = 0
-    duplicate: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    regions: Counter[str] = field(default_factory=Counter)
-    types: Counter[str] = field(default_factory=Counter)
-    repaired: int = 0
-    examples: dict[str, list[Example]] = field(default_factory=dict)
-
-    def line(self) -> str:
-        """Return the books in one line."""
-        return (
-            f"{self.file}: {self.rows_read} rows read = {self.accepted} accepted"
-            f" + {self.rejected} rejected + {self.duplicate} duplicate"
-        )
-
-    def count(self, sorted_rows: Sorted, examples: int = 3) -> None:
-        """Add one batch."""
-        contacts, rejects = sorted_rows.contacts, sorted_rows.rejects
-        by_reason = dict(rejects["reason"].value_counts().iter_rows())
-        self.reasons.update(by_reason)
-        self.regions.update(dict(contacts["phone_region"].value_counts().iter_rows()))
-        self.types.update(dict(contacts["phone_type"].value_counts().iter_rows()))
-        self.repaired += contacts.height - contacts["repaired"].null_count()
-        self.accepted += contacts.height
-        self.duplicate += by_reason.get("duplicate", 0)
-        self.rejected += rejects.height - by_reason.get("duplicate", 0)
-        self.rows_read += contacts.height + rejects.height
-        for reason in by_reason:
-            shown = self.examples.setdefault(reason, [])
-            if len(shown) < examples:
-                some = rejects.filter(pl.col("reason") == reason).head(examples - len(shown))
-                columns = ("list_row", "list_line", "raw", "detail", "suggestion")
-                shown.extend(Example(*row) for row in some.select(columns).iter_rows())
-
 
 Watch = Callable[[Books, int, int], None]
 """Called after each batch with the books so far, the bytes read and the bytes in all."""
@@ -110,24 +54,28 @@ Watch = Callable[[Books, int, int], None]
 def open_lists(campaign: Campaign, file: Path | None = None) -> list[ListFile]:
     """Open the campaign's lists (or `file` in their place) and make sure that every named column is there.
 
+    An export of rejects is opened as the list that it came from.
+
     Raises:
         BadInput: a list is missing, empty or unreadable, or a column is not in it.
     """
     paths = [file] if file is not None else find_lists(campaign.list.files, campaign.folder)
     section = campaign.list
-    opened = [open_list(path, section.sheets, section.phone or ()) for path in paths]
+    opened = [as_mended(open_list(path, section.sheets, section.phone or ())) for path in paths]
     for one in opened:
         _check_columns(campaign, one)
     return opened
 
 
-def check_lists(campaign: Campaign, file: Path | None = None, watch: Watch | None = None) -> list[Books]:
+def check_lists(
+    campaign: Campaign, lists: Sequence[ListFile] | None = None, watch: Watch | None = None
+) -> list[Books]:
     """Return what loading would do, as if nothing were loaded yet; writes nothing."""
     taken = NOTHING_TAKEN
     all_books = []
-    for one in open_lists(campaign, file):
-        books = Books(_shown(one, campaign), one.info.notes)
-        for sorted_rows in _sort(campaign, one, taken, books, watch):
+    for one in open_lists(campaign) if lists is None else lists:
+        books = Books(_shown(one, campaign), one.info.notes, one.info.found())
+        for sorted_rows, _ in _sort(campaign, one, taken, books, watch):
             taken = sorted_rows.taken
         all_books.append(books)
     return all_books
@@ -157,60 +105,24 @@ def load(
         taken = _taken(connection, known.campaign_id)
     all_books = []
     for one in opened:
-        books = Books(_shown(one, campaign), one.info.notes)
+        books = Books(_shown(one, campaign), one.info.notes, one.info.found())
         all_books.append(books)
-        if only_new and _was_loaded(store, known.campaign_id, campaign, one):
+        before = _loaded(store, known.campaign_id, one)
+        if only_new and campaign.list.model_dump_json() in before:
             books.skipped = True
             continue
-        with Spool() as spool:
-            for sorted_rows in _sort(campaign, one, taken, books, watch):
+        with Stage(store) as stage:
+            for sorted_rows, origin in _sort(campaign, one, taken, books, watch):
                 taken = sorted_rows.taken
-                spool.put(sorted_rows)
-            _write(store, campaign, known.campaign_id, one, books, spool)
+                _put(stage, campaign, known.campaign_id, sorted_rows, origin)
+            _write(store, campaign, known.campaign_id, one, books, stage, before)
     return all_books
-
-
-class Spool:
-    """Sorted rows between reading and writing: in memory, and in a temporary file beyond that."""
-
-    def __init__(self) -> None:
-        self._frames: list[tuple[str, pl.DataFrame]] = []
-        self._files: list[tuple[str, Path]] = []
-        self._rows = 0
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-
-    def __enter__(self) -> Spool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._folder is not None:
-            self._folder.cleanup()
-
-    def put(self, sorted_rows: Sorted) -> None:
-        """Keep one batch."""
-        self._frames += [("contacts", sorted_rows.contacts), ("rejected_rows", sorted_rows.rejects)]
-        self._rows += sorted_rows.contacts.height + sorted_rows.rejects.height
-        if self._rows > ROWS_IN_MEMORY:
-            self._spill()
-
-    def frames(self) -> Iterator[tuple[str, pl.DataFrame]]:
-        """Yield each table's name with a frame for it, in the order of the list."""
-        for table, path in self._files:
-            yield table, pl.read_ipc(path)
-        yield from self._frames
-
-    def _spill(self) -> None:
-        self._folder = self._folder or tempfile.TemporaryDirectory(prefix="dialer-load-")
-        for table, frame in self._frames:
-            path = Path(self._folder.name, f"{len(self._files)}.arrow")
-            frame.write_ipc(path, compression="lz4")
-            self._files.append((table, path))
-        self._frames, self._rows = [], 0
 
 
 def _sort(
     campaign: Campaign, one: ListFile, taken: Taken, books: Books, watch: Watch | None
-) -> Iterator[Sorted]:
+) -> Iterator[tuple[Sorted, pl.DataFrame | None]]:
+    """Yield each batch sorted, and the rejects that its rows were where the file is an export of rejects."""
     section = campaign.list
     assert section.phone is not None
     for batch in one.batches():
@@ -237,7 +149,10 @@ def _sort(
         books.count(sorted_rows)
         if watch is not None:
             watch(books, batch.bytes_read, one.info.bytes)
-        yield sorted_rows
+        origin = None
+        if isinstance(batch, MendedBatch):
+            origin = batch.origin.with_columns(batch.list_row.alias("list_row"))
+        yield sorted_rows, origin
 
 
 def _with_broken(rejects: pl.DataFrame, batch: Batch) -> pl.DataFrame:
@@ -251,11 +166,35 @@ def _with_broken(rejects: pl.DataFrame, batch: Batch) -> pl.DataFrame:
     return pl.concat([rejects, broken]).sort("list_row")
 
 
+def _put(
+    stage: Stage, campaign: Campaign, campaign_id: int, sorted_rows: Sorted, origin: pl.DataFrame | None
+) -> None:
+    """Stage a batch; what an export of rejects brings updates nobody and calls nobody again."""
+    stage.put("contacts", sorted_rows.contacts)
+    rejects = sorted_rows.rejects
+    if origin is None:
+        stage.put("rejected_rows", rejects.with_columns(pl.lit(None, pl.Int64).alias("origin_reject_id")))
+        if campaign.list.again != "skip":
+            stage.put(again.TABLE, sorted_rows.again)
+        return
+    ours = origin.filter(pl.col("campaign_id") == campaign_id).select("list_row", "reject_id")
+    stage.put(mended.TABLE, ours.select("reject_id"))
+    origins = ours.rename({"reject_id": "origin_reject_id"})
+    stage.put("rejected_rows", rejects.join(origins, on="list_row", how="left", maintain_order="left"))
+
+
 def _write(
-    store: Store, campaign: Campaign, campaign_id: int, one: ListFile, books: Books, spool: Spool
+    store: Store,
+    campaign: Campaign,
+    campaign_id: int,
+    one: ListFile,
+    books: Books,
+    stage: Stage,
+    before: Sequence[str],
 ) -> None:
     try:
-        with store.write() as connection:
+        with stage.write() as connection:
+            _refuse_rival(store, connection, campaign_id, one, before)
             load_id = store.execute(
                 connection,
                 ADD_LOAD,
@@ -265,20 +204,43 @@ def _write(
                 settings=campaign.list.model_dump_json(),
                 encoding=one.info.encoding,
                 delimiter=one.info.delimiter,
+                columns=orjson.dumps(one.info.columns).decode(),
                 rows_read=books.rows_read,
                 rows_accepted=books.accepted,
                 rows_rejected=books.rejected,
                 rows_duplicate=books.duplicate,
                 now_us=store.now_us(connection),
             )[0][0]
-            keys = [pl.lit(campaign_id).alias("campaign_id"), pl.lit(load_id).alias("load_id")]
-            for table, frame in spool.frames():
-                append(connection, table, frame.with_columns(keys))
+            stage.pour(connection, "contacts", campaign_id=campaign_id, load_id=load_id)
+            stage.pour(connection, "rejected_rows", campaign_id=campaign_id, load_id=load_id)
+            if isinstance(one, MendedList):
+                mended.apply_mended(connection, stage, campaign_id, load_id)
+            elif campaign.list.again != "skip":
+                # The very same file calls nobody twice, whatever the campaign says of lists by now.
+                may_call = campaign.list.again == "call_again" and not before
+                again.apply_again(store, connection, stage, campaign, campaign_id, books, may_call=may_call)
     except AlreadyThere as error:
         raise Busy(
             f"{books.file}: somebody else loaded the same numbers into '{campaign.name}' at the same time; "
             "nothing of this file was written, load it again"
         ) from error
+
+
+def _refuse_rival(
+    store: Store, connection: Connection, campaign_id: int, one: ListFile, before: Sequence[str]
+) -> None:
+    """Let one load of a campaign be written at a time, and none of a file that was loaded meanwhile."""
+    if not store.is_sqlite:
+        connection.execute(
+            text("SELECT pg_advisory_xact_lock(:lock, CAST(:campaign_id AS integer))"),
+            {"lock": LOAD_LOCK, "campaign_id": campaign_id},
+        )
+    loaded = store.execute(connection, LOADED, campaign_id=campaign_id, sha256=one.info.sha256)
+    if len(loaded) != len(before):
+        raise Busy(
+            f"{one.info.path}: somebody else loaded the same file at the same time; "
+            "nothing of it was written here, load it again"
+        )
 
 
 def _taken(connection: Connection, campaign_id: int) -> Taken:
@@ -299,21 +261,23 @@ def _taken(connection: Connection, campaign_id: int) -> Taken:
     )
     if not frames:
         return NOTHING_TAKEN
-    known = pl.concat(frames).with_columns(pl.format("row {} of {}", "list_row", "file").alias("place"))
-    return Taken(
-        known.select(pl.col("phone").str.slice(1).cast(pl.Int64).alias("number"), "place"),
-        known.filter(pl.col("list_id").is_not_null()).select("list_id", "place"),
+    known = pl.concat(frames).with_columns(pl.col("phone").str.slice(1).cast(pl.Int64).alias("number"))
+    files = tuple(known["file"].unique(maintain_order=True))
+    places = known.select(
+        "list_id",
+        "number",
+        "list_row",
+        pl.col("file").replace_strict(files, range(len(files)), return_dtype=pl.Int32),
     )
+    keyed = places.filter(pl.col("list_id").is_not_null()).unique("list_id", keep="first")
+    return Taken(places.drop("list_id"), keyed, files)
 
 
-def _was_loaded(store: Store, campaign_id: int, campaign: Campaign, one: ListFile) -> bool:
+def _loaded(store: Store, campaign_id: int, one: ListFile) -> list[str]:
+    """Return the list settings of each load of this very file into the campaign."""
     with store.read() as connection:
-        settings = campaign.list.model_dump_json()
-        return bool(
-            store.execute(
-                connection, LOADED, campaign_id=campaign_id, sha256=one.info.sha256, settings=settings
-            )
-        )
+        rows = store.execute(connection, LOADED, campaign_id=campaign_id, sha256=one.info.sha256)
+        return [row[0] for row in rows]
 
 
 def _check_columns(campaign: Campaign, one: ListFile) -> None:

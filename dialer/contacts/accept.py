@@ -25,27 +25,45 @@ REJECT_COLUMNS = ("list_row", "list_line", "column_name", "raw", "reason", "deta
 """The columns of a frame of rejects: Int64, Int64, then String."""
 
 
+AGAIN_COLUMNS = (
+    "phone",
+    "same_number",
+    "list_id",
+    "phone_extension",
+    "time_zones",
+    "other_phones",
+    "repaired",
+    "metadata",
+)
+"""The columns of a frame of contacts met again: String, Boolean, then String."""
+
+
 class Taken(NamedTuple):
     """Numbers and owner's keys that a campaign has already, with the place where each was first.
 
-    `phones`: number (Int64), place (String). `ids`: list_id (String), place (String).
+    `phones`: number (Int64), list_row (Int64), file (Int32, a place in `files`). `ids` has list_id (String)
+    in front of them. Each number and each key is there once.
     """
 
     phones: pl.DataFrame
     ids: pl.DataFrame
+    files: tuple[str, ...] = ()
 
 
-NOTHING_TAKEN = Taken(
-    pl.DataFrame(schema={"number": pl.Int64, "place": pl.String}),
-    pl.DataFrame(schema={"list_id": pl.String, "place": pl.String}),
-)
+PLACE = {"number": pl.Int64, "list_row": pl.Int64, "file": pl.Int32}
+NOTHING_TAKEN = Taken(pl.DataFrame(schema=PLACE), pl.DataFrame(schema={"list_id": pl.String, **PLACE}))
 
 
 class Sorted(NamedTuple):
-    """One batch of rows, sorted: rows in = contacts + rejects (duplicates are rejects of that reason)."""
+    """One batch of rows, sorted: rows in = contacts + rejects (duplicates are rejects of that reason).
+
+    `again`: what the duplicates say of contacts from before this file, each contact once; `phone` is the
+    contact's own number, which the row has only where `same_number`.
+    """
 
     contacts: pl.DataFrame
     rejects: pl.DataFrame
+    again: pl.DataFrame
     taken: Taken
 
 
@@ -64,8 +82,10 @@ def accept(
     """Sort a batch; the first row with a number wins, in this batch and over all before it.
 
     `rows` are the list's own columns, `numbers` the aligned answer of `normalize`, `list_row` and
-    `list_line` their places. `list_id`, `time_zone` and `metadata` name columns of `rows`.
+    `list_line` their places. `list_id`, `time_zone` and `metadata` name columns of `rows`. `file` is the
+    last of `taken.files`, or comes after them.
     """
+    taken = begin_file(taken, file)
     frame = numbers.with_columns(
         list_row.alias("list_row"),
         list_line.alias("list_line"),
@@ -75,7 +95,7 @@ def accept(
         pl.col("phone").str.slice(1).cast(pl.Int64).alias("number"),
         pl.Series("index", range(rows.height), dtype=pl.Int64),
     )
-    frame = _mark_duplicates(frame, taken, file)
+    frame = _mark(_mark(frame, "number", taken), "list_id", taken)
     good = frame.filter(pl.col("reason").is_null())
     bad = frame.filter(pl.col("reason").is_not_null())
     contacts = good.select(
@@ -85,39 +105,74 @@ def accept(
     rejects = bad.with_columns(
         pl.col("column").alias("column_name"), _json_of(rows[bad["index"]], tuple(rows.columns)).alias("row")
     ).select(REJECT_COLUMNS)
-    place = pl.format("row {} of {}", "list_row", pl.lit(file)).alias("place")
+    place = ("number", "list_row", pl.lit(len(taken.files) - 1, pl.Int32).alias("file"))
+    keyed = good.filter(pl.col("list_id").is_not_null())
     return Sorted(
         contacts,
         rejects,
-        Taken(
-            pl.concat([taken.phones, good.select("number", place)]),
-            pl.concat([taken.ids, good.filter(pl.col("list_id").is_not_null()).select("list_id", place)]),
+        _again(bad, taken),
+        taken._replace(
+            phones=pl.concat([taken.phones, good.select(place)]),
+            ids=pl.concat([taken.ids, keyed.select("list_id", *place)]),
         ),
     )
 
 
-def _mark_duplicates(frame: pl.DataFrame, taken: Taken, file: str) -> pl.DataFrame:
+def begin_file(taken: Taken, file: str) -> Taken:
+    """Return what is taken with `file` as the last of the files."""
+    return taken if taken.files and taken.files[-1] == file else taken._replace(files=(*taken.files, file))
+
+
+def _mark(frame: pl.DataFrame, key: str, taken: Taken) -> pl.DataFrame:
     """Give rows whose number or owner's key came before the reason `duplicate`, and say where it did."""
-    frame = _mark(frame, "number", taken.phones, file, "the same number as {}")
-    return _mark(frame, "list_id", taken.ids, file, "the same key as {}")
-
-
-def _mark(frame: pl.DataFrame, key: str, taken: pl.DataFrame, file: str, detail: str) -> pl.DataFrame:
+    known = taken.phones if key == "number" else taken.ids
+    word = "number" if key == "number" else "key"
     fresh = pl.col("reason").is_null() & pl.col(key).is_not_null()
-    first = pl.col("list_row").filter(fresh).min().over(key)
-    frame = frame.join(
-        taken.unique(key, keep="first"), on=key, how="left", maintain_order="left"
-    ).with_columns(
-        pl.when(pl.col("place").is_null() & (pl.col("list_row") != first))
-        .then(pl.format("row {} of {}", first, pl.lit(file)))
-        .otherwise(pl.col("place"))
-        .alias("place")
+    # Only those that the batch has: the long table is walked once, and no index of it is made.
+    met = known.join(frame.select(key), on=key, how="semi").select(
+        key,
+        pl.col("number").alias(f"{word}_of"),
+        pl.col("list_row").alias("first_row"),
+        pl.col("file").alias("first_file"),
     )
-    again = fresh & pl.col("place").is_not_null()
+    first = pl.col("list_row").filter(fresh).min().over(key)
+    frame = frame.join(met, on=key, how="left", maintain_order="left").with_columns(
+        pl.coalesce("first_row", pl.when(pl.col("list_row") != first).then(first)).alias("first_row"),
+        pl.col("first_file").fill_null(len(taken.files) - 1).alias(f"{word}_file"),
+    )
+    again = fresh & pl.col("first_row").is_not_null()
+    name = pl.col(f"{word}_file").replace_strict(range(len(taken.files)), taken.files, return_dtype=pl.String)
+    place = pl.format(f"the same {word} as row {{}} of {{}}", "first_row", name)
     return frame.with_columns(
         pl.when(again).then(pl.lit("duplicate")).otherwise("reason").alias("reason"),
-        pl.when(again).then(pl.format(detail, "place")).otherwise("detail").alias("detail"),
-    ).drop("place")
+        pl.when(again).then(place).otherwise("detail").alias("detail"),
+        pl.when(again).then(f"{word}_of").alias(f"{word}_of"),
+    ).drop("first_row", "first_file")
+
+
+def _again(bad: pl.DataFrame, taken: Taken) -> pl.DataFrame:
+    """Return what duplicates of contacts from before this file say, in AGAIN_COLUMNS."""
+    here = len(taken.files) - 1
+    same = pl.col("number_of").is_not_null()
+    met = bad.filter(
+        (pl.col("reason") == "duplicate")
+        & (
+            (same & (pl.col("number_file") != here))
+            | (pl.col("key_of").is_not_null() & (pl.col("key_file") != here))
+        )
+    )
+    # A key that another contact has stays with that contact.
+    keys = met.select("list_id").join(taken.ids, on="list_id", how="semi")["list_id"]
+    return (
+        met.with_columns(same.alias("same_number"), pl.coalesce("number_of", "key_of").alias("number"))
+        .with_columns(
+            pl.format("+{}", "number").alias("phone"),
+            pl.when(same & ~pl.col("list_id").is_in(keys.implode())).then("list_id").alias("list_id"),
+            pl.coalesce(_known_zone(), pl.when(same).then("time_zones")).alias("time_zones"),
+        )
+        .unique("phone", keep="first", maintain_order=True)
+        .select(AGAIN_COLUMNS)
+    )
 
 
 def _text_of(rows: pl.DataFrame, column: str | None) -> pl.Series:

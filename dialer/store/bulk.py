@@ -81,19 +81,19 @@ class Stage:
         with self._store.write(attached=attached) as connection:
             yield connection
 
-    def pour(self, connection: Connection, **same: int) -> None:
-        """Append all frames to their tables in the order they came; `same` are columns of every row.
+    def pour(self, connection: Connection, table: str, **same: int) -> None:
+        """Append the table's frames in the order they came; `same` are columns of every row.
 
         Raises:
-            AlreadyThere: one of the rows is in its table already.
+            AlreadyThere: one of the rows is in the table already.
         """
         if self._store.is_sqlite and self._folder is not None:
-            for table, columns in self._columns.items():
-                _move(connection, table, columns, same)
+            if table in self._columns:
+                _move(connection, table, self._columns[table], same)
             return
-        for table, path in self._spilled:
+        for path in (path for name, path in self._spilled if name == table):
             append(connection, table, _with(pl.read_ipc(path), same))
-        for table, frame in self._waiting:
+        for frame in (frame for name, frame in self._waiting if name == table):
             append(connection, table, _with(frame, same))
 
     def _spill(self) -> None:
@@ -183,7 +183,7 @@ def _move(connection: Connection, table: str, columns: list[str], same: dict[str
     try:
         with _indexed_afterwards(raw, table):
             raw.execute(
-                f'INSERT INTO main."{table}" ({_names([*columns, *same])})'
+                f'INSERT INTO "{table}" ({_names([*columns, *same])})'
                 f' SELECT {_names(columns)}{values} FROM staged."{table}" ORDER BY rowid'
             )
     except sqlite3.IntegrityError as error:
@@ -200,9 +200,7 @@ def _indexed_afterwards(raw: sqlite3.Connection, table: str) -> Iterator[None]:
     it costs row by row (3.2 M contacts: 9 s instead of 13 s), and a longer list gains more.
     """
     staged = raw.execute(f'SELECT max(rowid) FROM staged."{table}"').fetchone()[0] or 0
-    there = raw.execute(f'SELECT count(*) FROM (SELECT 1 FROM main."{table}" LIMIT ?)', (staged,)).fetchone()[
-        0
-    ]
+    there = raw.execute(f'SELECT count(*) FROM (SELECT 1 FROM "{table}" LIMIT ?)', (staged,)).fetchone()[0]
     indexes = raw.execute(
         "SELECT name, sql FROM main.sqlite_master WHERE type = 'index' AND tbl_name = ?"
         " AND sql LIKE 'CREATE UNIQUE INDEX %' ORDER BY name",

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, inspect, text
 
 from dialer.base.errors import BadInput
 from dialer.base.settings import Settings
-from dialer.calls import load as loading
 from dialer.calls.load import check_lists, load
 from dialer.campaign import Campaign, read_campaign
+from dialer.store import bulk
+from dialer.store.bulk import Stage
 from dialer.store.database import Store
 
 CAMPAIGN = """
@@ -122,14 +123,14 @@ def test_only_new_skips_a_file_that_was_loaded_and_takes_a_changed_one(store: St
 def test_an_interrupted_load_leaves_nothing_of_the_file(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = loading.append
+    real = Stage.pour
 
-    def fail_at_rejects(connection: object, table: str, frame: pl.DataFrame) -> None:
+    def fail_at_rejects(stage: Stage, connection: Connection, table: str, **same: int) -> None:
         if table == "rejected_rows":
             raise KeyboardInterrupt
-        real(connection, table, frame)  # type: ignore[arg-type]
+        real(stage, connection, table, **same)
 
-    monkeypatch.setattr(loading, "append", fail_at_rejects)
+    monkeypatch.setattr(Stage, "pour", fail_at_rejects)
     with pytest.raises(KeyboardInterrupt):
         load(store, campaign_in(tmp_path, people=LIST))
     for table in ("contacts", "rejected_rows", "loads"):
@@ -155,10 +156,21 @@ def test_parquet_and_csv_give_the_same_contacts(store: Store, tmp_path: Path) ->
 def test_more_rows_than_fit_into_memory_go_through_a_file(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "ROWS_IN_MEMORY", 2)
+    monkeypatch.setattr(bulk, "ROWS_IN_MEMORY", 2)
+    monkeypatch.setattr(bulk, "ROWS_FOR_A_FILE", 2)
     [books] = load(store, campaign_in(tmp_path, people=LIST))
     assert (books.accepted, books.rejected, books.duplicate) == (3, 3, 2)
-    assert rows(store, "SELECT count(*) FROM contacts") == [(3,)]
+    assert rows(store, "SELECT list_row, phone, status, list_id FROM contacts ORDER BY contact_id") == [
+        (1, "+12125550101", "waiting", "k1"),
+        (4, "+442079460018", "waiting", "k3"),
+        (8, "+919876543210", "waiting", "k7"),
+    ]
+    [again] = load(store, campaign_in(tmp_path, people=LIST))
+    assert (again.accepted, again.rejected, again.duplicate) == (0, 3, 5)
+    with store.read() as connection:
+        assert {"contacts_once_per_campaign", "contacts_waiting"} <= {
+            index["name"] for index in inspect(connection).get_indexes("contacts")
+        }
 
 
 def test_checking_says_what_loading_would_do(tmp_path: Path) -> None:
