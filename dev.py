@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Everything a developer types: `python3 dev.py demo | test | check | bench | lock`.
+"""Everything a developer types: `python3 dev.py demo | test | check | bench | crash | lock`.
 
 Needs Python 3.11+ with pip and nothing else. The first use fills `.venv` with exactly the versions
 of `requirements/`; later uses start at once. Words after the command go to the tool behind it:
@@ -80,6 +80,12 @@ def bench(rest: list[str]) -> int:
     return max(codes)
 
 
+def crash(rest: list[str]) -> int:
+    """real workers killed at random instants, doubles and losses counted; `crash --kills 200`"""
+    install("dev")
+    return run("-m", "tests.crashes.many", *rest)
+
+
 def lock(rest: list[str]) -> int:
     """choose dependency versions anew, with hashes and without any address"""
     install("dev")
@@ -155,7 +161,7 @@ def run(*words: str) -> int:
         return 130
 
 
-COMMANDS = {function.__name__: function for function in (demo, test, lint, check, bench, lock)}
+COMMANDS = {function.__name__: function for function in (demo, test, lint, check, bench, crash, lock)}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
