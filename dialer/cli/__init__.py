@@ -40,6 +40,7 @@ COMMANDS = {
     "reconcile": ("dial:reconcile", "Settle attempts whose answer was lost."),
     "export": ("look:export", "Write contacts, attempts, outcomes or rejects to a file."),
     "audit": ("look:audit", "Prove from the database that nobody was called twice and nobody lost."),
+    "serve": ("serve:serve", "Receive webhooks: what came of calls, the moment the provider tells."),
     "simulate": ("setup:simulate", "Serve a provider's API on this machine, with a ledger of placed calls."),
 }
 for name, (place, words) in COMMANDS.items():
@@ -52,6 +53,11 @@ database.command(
     "dialer.cli.setup:check_database", name="check", help="Say whether the database is at this version."
 )
 app.command(database)
+rules = App(name="rules", help="Calling hours, caps and refusals, with their sources. Not legal advice.")
+rules.command("dialer.cli.rules:list_rules", name="list", help="List the rules, or those of a region.")
+rules.command("dialer.cli.rules:show", name="show", help="Show everything about one rule.")
+rules.command("dialer.cli.rules:check", name="check", help="Say whether and when a number may be called.")
+app.command(rules)
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -1,0 +1,1 @@
+"""What dialer serves: the receiver of webhooks."""
