@@ -74,6 +74,10 @@ def _campaigns(path: Path, info: ValidationInfo) -> Path:
     return folder / path.expanduser() if folder else path
 
 
+def _own_rules(path: Path | None, info: ValidationInfo) -> Path | None:
+    return path if path is None else _campaigns(path, info)
+
+
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -134,6 +138,8 @@ class Settings(BaseModel):
     """The results database: `sqlite:///dialer.db`, or `postgresql://user@host/name`."""
     campaigns: Annotated[Path, BeforeValidator(_path), AfterValidator(_campaigns)] = Path("campaigns")
     """The folder that holds one folder per campaign."""
+    rules: Annotated[Path | None, BeforeValidator(_path), AfterValidator(_own_rules)] = None
+    """A file of your own calling rules, which win over the built-in ones."""
     accounts: dict[str, Account] = Field(default_factory=dict)
     """The accounts calls can be placed with, by name."""
 
