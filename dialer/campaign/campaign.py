@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
+from zoneinfo import available_timezones
 
 import phonenumbers
+from cronsim import CronSim, CronSimError
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -23,6 +25,7 @@ from pydantic import (
     PlainValidator,
     PrivateAttr,
     ValidationInfo,
+    model_validator,
 )
 from pydantic.json_schema import SkipJsonSchema
 
@@ -32,6 +35,8 @@ from dialer.base.settings import Account, Settings
 from dialer.base.toml import place, shown
 from dialer.base.toml_lines import KeyPath, line_of
 from dialer.base.words import did_you_mean
+from dialer.campaign.caps import read_cap
+from dialer.campaign.hours import Week, read_days, read_time
 
 LineType = Literal[
     "mobile",
@@ -113,6 +118,62 @@ def _wait(words: str, info: ValidationInfo) -> str:
     return words
 
 
+def _duration(text: str) -> str:
+    try:
+        parse_duration(text)
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+def _days(text: str) -> str:
+    read_days(text)
+    return text
+
+
+def _time_of_day(text: str) -> str:
+    read_time(text)
+    return text
+
+
+def _cap(text: str) -> str:
+    read_cap(text, "campaign")
+    return text
+
+
+def _zone(name: str) -> str:
+    if name in available_timezones():
+        return name
+    raise ValueError(f"a time zone such as Europe/Berlin{did_you_mean(name, available_timezones())}")
+
+
+def _moment(value: Any) -> Any:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value
+    raise ValueError("a moment with its offset, such as 2026-12-01T00:00:00Z")
+
+
+def _cron(text: str) -> str:
+    """A day that never comes (30 February) fails only when it is asked for."""
+    try:
+        next(CronSim(text, datetime(2026, 1, 1, tzinfo=UTC)))
+    except CronSimError as error:
+        raise ValueError(f"a cron expression such as '0 10 * * mon-fri' ({error})") from None
+    except StopIteration:
+        raise ValueError("a cron expression that fires: this one never does") from None
+    return text
+
+
+def _own_rules(value: Any) -> Any:
+    if isinstance(value, str):
+        if value in ("auto", "own"):
+            return value
+        raise ValueError("'auto', 'own' or a list of rule ids")
+    if isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):
+        return tuple(value)
+    raise ValueError("'auto', 'own' or a list of rule ids")
+
+
 def _metadata_value(value: Any) -> str | int | float | bool:
     if isinstance(value, datetime | date | time):
         return value.isoformat()
@@ -157,6 +218,10 @@ class ListSection(_Section):
     """A column with the list owner's own key."""
     time_zone: Text | None = None
     """A column with each contact's IANA time zone, such as Asia/Kolkata."""
+    state: Text | None = None
+    """A column with the state or province of each contact's address, such as FL or Texas."""
+    postal_code: Text | None = None
+    """A column with the postal code of each contact's address."""
     metadata: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     """Columns that travel with the call, for the agent to use."""
     types: Annotated[
@@ -196,6 +261,77 @@ class PaceSection(_Section):
     """The campaign with the higher number goes first where several share an account."""
 
 
+class HoursSection(_Section):
+    """When: the rules that bind each contact, met with the campaign's own hours on the contact's clock."""
+
+    rules: Annotated[
+        Literal["auto", "own"] | tuple[str, ...],
+        PlainValidator(_own_rules, json_schema_input_type=Literal["auto", "own"] | list[str]),
+    ] = "auto"
+    """auto: the rules of the contact's region; own: only the hours below; or a list of rule ids."""
+    days: Annotated[str, AfterValidator(_days)] | None = None
+    """Days of the campaign's own: mon-fri, or mon,wed,sat."""
+    start: Annotated[str, AfterValidator(_time_of_day)] | None = None
+    """From when on these days, on the contact's clock: 10:00."""
+    end: Annotated[str, AfterValidator(_time_of_day)] | None = None
+    """Until when: 18:00."""
+    holidays: bool = False
+    """true: public holidays of the contact's region are kept, nobody is called; false: the rules decide."""
+    unknown_zone: Literal["strictest", "hold"] = "strictest"
+    """Where no rule with hours is known for a contact: the strictest hours of all rules, or no call."""
+    margin_s: float = Field(default=300.0, ge=0, le=4 * 3600)
+    """No launch in the last seconds before closing: ringing and talking come after it."""
+    consent: bool = False
+    """true: every contact of the lists gave the consent that refusals ask for; keep the proof of it."""
+    starts_at: Annotated[datetime, BeforeValidator(_moment)] | None = None
+    """Nobody is called before."""
+    ends_at: Annotated[datetime, BeforeValidator(_moment)] | None = None
+    """Nobody is called from this moment on."""
+    cron: Annotated[str, AfterValidator(_cron)] | None = None
+    """When runs begin, for `dialer due` and `dialer worker`: minute hour day month weekday."""
+    cron_time_zone: Annotated[str, AfterValidator(_zone)] | None = None
+    """The time zone of `cron`, an IANA name."""
+    late_start: Literal["run", "skip"] = "run"
+    """What to do with a run that could not begin in time."""
+    late_after: Annotated[str, AfterValidator(_duration)] = "30m"
+    """How late a run must be to be skipped."""
+
+    @model_validator(mode="after")
+    def _never_contradictory(self) -> HoursSection:
+        if self.week is not None and self.week.never_open:
+            raise ValueError("never open: start is not before end")
+        if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
+            raise ValueError("never open: ends_at is not after starts_at")
+        if self.cron is not None and self.cron_time_zone is None:
+            raise ValueError("cron without cron_time_zone: say on whose clock, such as Europe/Berlin")
+        if self.rules == "own" and self.week is None:
+            raise ValueError("rules = 'own' without days, start or end; [] calls at any hour")
+        return self
+
+    @property
+    def week(self) -> Week | None:
+        """The campaign's own hours; None where it has none."""
+        if self.days is None and self.start is None and self.end is None:
+            return None
+        begin, end = read_time(self.start or "00:00"), read_time(self.end or "24:00")
+        spans = ((begin, end),) if begin < end else ()
+        days = read_days(self.days or "mon-sun")
+        return Week(tuple(spans if day in days else () for day in range(7)))
+
+
+class CapsSection(_Section):
+    """How often at most, on top of the caps of the rules; and the campaign's budget."""
+
+    per_number: Annotated[tuple[Annotated[str, AfterValidator(_cap)], ...], Field(strict=False)] = ()
+    """Calls of a number in any stretch of time, over all campaigns: 3 per 24h, 1 per 8h, 2 per week."""
+    calls_total: int | None = Field(default=None, gt=0)
+    """Calls of the campaign, at most."""
+    cost_total: float | None = Field(default=None, gt=0)
+    """What the campaign's calls may cost, in the currency of the provider."""
+    cost_per_call: float | None = Field(default=None, gt=0)
+    """What to reserve for a call until its cost is known; left out: the dearest call so far."""
+
+
 class RedialSection(_Section):
     """Whom to call again, and when: after each outcome so long, or never."""
 
@@ -233,7 +369,9 @@ class Campaign(_Section):
     list: ListSection
     call: CallSection
     pace: PaceSection = Field(default_factory=PaceSection)
+    hours: HoursSection = Field(default_factory=HoursSection)
     redial: RedialSection = Field(default_factory=RedialSection)
+    caps: CapsSection = Field(default_factory=CapsSection)
     stop: StopSection = Field(default_factory=StopSection)
     on_unknown: OnUnknown = "hold"
     """For a call that may have been placed and the provider does not list: hold for a person, or redial."""

@@ -8,6 +8,7 @@ SETTINGS = """\
 
 database_url = "sqlite:///dialer.db"       # or "postgresql://user@host/name", for several machines
 campaigns = "campaigns"                    # one folder per campaign
+# rules = "rules.toml"                     # calling rules of your own, which win over the built-in ones
 
 # An account: one set of credentials at one provider, with its limits. Two accounts at one provider
 # are two tables, [accounts.north] and [accounts.south], each with its `provider`.
@@ -48,6 +49,8 @@ region = "IN"                              # for numbers without a country code
 region_column = "country"                  # wins over `region`: an ISO code or a country's name
 id = "customer_id"                         # your own key, kept with every result
 # time_zone = "tz"                         # a column with IANA names such as Asia/Kolkata
+# state = "state"                          # a column with the address's state: its rules bind, too
+# postal_code = "zip"                      # a column with the address's postal code: the same, and its zone
 metadata = ["customer_id", "order_id"]     # columns that travel with the call
 types = ["mobile", "fixed_line", "fixed_line_or_mobile", "voip"]   # lines that may be called
 again = "skip"                             # a number that this campaign already has

@@ -22,6 +22,8 @@ def campaign_schema() -> dict[str, Any]:
     for key in NOT_YET:
         if "." in key:
             _only_default(schema, key.split("."))
+        else:
+            del schema["properties"][key]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
-from dialer.rules.hours import DAY_S, Spans
+from dialer.campaign.hours import DAY_S, Spans
 from dialer.rules.spans import Span, join
 
 SECOND_US = 1_000_000

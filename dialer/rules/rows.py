@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dialer.base.errors import BadInput
 from dialer.base.toml import TomlFile
 from dialer.base.words import did_you_mean
-from dialer.rules.caps import read_cap
-from dialer.rules.hours import read_week
+from dialer.campaign.caps import read_cap
+from dialer.campaign.hours import read_week
 from dialer.rules.public_holidays import EXTRA_HOLIDAYS, is_calendar
 
 VERIFIED = {

@@ -12,8 +12,8 @@ from typing import Literal
 from dialer.base.errors import BadInput
 from dialer.base.toml import TomlFile, read_toml
 from dialer.base.words import did_you_mean
-from dialer.rules.caps import Cap, read_cap
-from dialer.rules.hours import Week, read_week
+from dialer.campaign.caps import Cap, read_cap
+from dialer.campaign.hours import Week, read_week
 from dialer.rules.rows import RuleRow, read_rows
 
 PRESETS = Path(__file__).with_name("presets")

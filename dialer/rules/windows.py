@@ -13,9 +13,9 @@ from functools import lru_cache
 from typing import Literal
 
 from dialer.base.errors import BadInput
-from dialer.rules.caps import Cap
-from dialer.rules.hours import WHOLE_DAY, Spans, Week
-from dialer.rules.hours import meet as meet_hours
+from dialer.campaign.caps import Cap
+from dialer.campaign.hours import WHOLE_DAY, Spans, Week
+from dialer.campaign.hours import meet as meet_hours
 from dialer.rules.local_time import local_date, local_text, open_spans
 from dialer.rules.places import Group
 from dialer.rules.public_holidays import is_holiday

@@ -224,16 +224,13 @@ def test_a_redial_that_cannot_be_meant_is_refused(more: str, said: str, refusal:
     assert line.startswith(said)
 
 
-@pytest.mark.parametrize(
-    ("section", "line"),
-    [("list", "again = 'update'"), ("list", "again = 'call_again'"), ("pace", "priority = 1")],
-)
+@pytest.mark.parametrize(("section", "line"), [("pace", "priority = 1")])
 def test_a_key_that_nothing_obeys_yet_is_refused(section: str, line: str, refusal: Refusal) -> None:
     [told] = refusal(with_line(section, line))
     assert told.startswith(f":{WHERE[section]}: {section}.{line} is not supported yet: ")
 
 
-@pytest.mark.parametrize(("section", "line"), [("list", "again = 'skip'"), ("pace", "priority = 0")])
+@pytest.mark.parametrize(("section", "line"), [("pace", "priority = 0")])
 def test_such_a_key_at_its_default_changes_nothing(section: str, line: str, read: Reader) -> None:
     assert read(with_line(section, line)).model_dump() == read(MINIMAL).model_dump()
 

@@ -43,7 +43,7 @@ def test_our_own_campaigns_follow_it(text: str) -> None:
         {"hours": {"start": "10:00"}},
         {"redial": {"calls_max": 0}},
         {"caps": {"calls_total": 1}},
-        {"list": {"files": ["*.csv"], "again": "update"}},
+        {"list": {"files": ["*.csv"], "again": "often"}},
         {"list": {"files": []}},
         {"list": {"files": ["*.csv"], "phon": "mobile"}},
         {"pace": {"calls_per_second": 0}},

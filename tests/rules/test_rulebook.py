@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dialer.base.errors import BadInput
-from dialer.rules.hours import meet
+from dialer.campaign.hours import meet
 from dialer.rules.local_time import zone_names
 from dialer.rules.places import states
 from dialer.rules.public_holidays import is_calendar

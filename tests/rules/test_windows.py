@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dialer.base.errors import BadInput
-from dialer.rules.hours import read_week
+from dialer.campaign.hours import read_week
 from dialer.rules.rulebook import RuleBook
 from dialer.rules.windows import DAY_US, HoursPolicy, Windows
 from tests.rules.conftest import group, moment

@@ -21,7 +21,7 @@ WHOLE_DAY: Spans = ((0, DAY_S),)
 class Week:
     """The spans of Monday to Sunday and of public holidays (None: a holiday is an ordinary day)."""
 
-    days: tuple[Spans, Spans, Spans, Spans, Spans, Spans, Spans]
+    days: tuple[Spans, ...]
     holiday: Spans | None = None
 
     def on(self, weekday: int, *, holiday: bool) -> Spans:
@@ -69,7 +69,7 @@ def read_week(hours: Mapping[str, object]) -> Week:
             days[day] = spans
     closed: Spans = ()
     full = [closed if spans is None else spans for spans in days]
-    return Week((full[0], full[1], full[2], full[3], full[4], full[5], full[6]), holiday)
+    return Week(tuple(full), holiday)
 
 
 def read_days(text: str) -> list[int]:
