@@ -26,7 +26,7 @@ class AgentPhoneOptions(BaseModel):
     sub_account: str | None = Field(default=None, pattern=r"^[!-~]{1,128}$")
     """The sub-account to act for; left out, the master account."""
     variables: bool = True
-    """Send metadata as `variables`, for `{{name}}` in prompt and greeting; a webhook-mode agent takes none."""
+    """Send metadata as `variables`, for `{{name}}` in prompt and greeting; webhook-mode agents take none."""
     system_prompt: str | None = Field(default=None, min_length=1)
     """What the built-in model is told; left out, the agent's own prompt, or its webhook, talks."""
     initial_greeting: str | None = Field(default=None, min_length=1)

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from dialer.base.clock import SystemClock
 from dialer.base.errors import AccountStopped, MaybeDialled, NotDialled, NotReady, Refused, SubmitError
 from dialer.base.settings import Account
+from dialer.providers.abilities import ListsAgents, ListsNumbers, TellsOfOne
 from dialer.providers.provider import Accepted, Execution, OpenAttempt, Provider, Submission
 from dialer.providers.registry import find_provider
 from dialer.providers.transport import open_client
@@ -64,7 +65,14 @@ class Conformance:
         tokens=(TOKEN,), time_scale=1e9, retry_after_share=1.0, retry_after_s=7
     )
 
+    carries_attempt_id: ClassVar[bool] = True
+    """The provider takes our attempt id along; where it does not, calls are known by number and time."""
+
     numbers: ClassVar[Iterator[int]] = count(9_876_543_210)
+
+    def told_of(self, call: dict[str, Any]) -> tuple[str, float]:
+        """What the list can tell of a call of the ledger: outcome and duration."""
+        return call["outcome"], call["duration_s"]
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -110,7 +118,7 @@ class Conformance:
         await opened.submit(submission)
         [call] = pretended.calls_to(submission.phone)
         assert call["metadata"]["customer_id"] == "CUST001"
-        assert submission.attempt_id in call["metadata"].values()
+        assert (submission.attempt_id in call["metadata"].values()) is self.carries_attempt_id
 
     @pytest.mark.parametrize("fault", FAULTS)
     async def test_every_fault_has_its_certainty_and_is_never_sent_again(
@@ -225,8 +233,36 @@ class Conformance:
         for call in pretended.calls():
             if call["number"] in numbers:
                 execution = told[call["number"]]
-                assert (execution.outcome, execution.duration_s) == (call["outcome"], call["duration_s"])
-        assert {told[number].outcome for number in numbers} >= {"completed", "no_answer"}
+                assert (execution.outcome, execution.duration_s) == self.told_of(call)
+        assert len({told[number].outcome for number in numbers}) > 1
+
+    async def test_one_call_is_told_by_its_execution_id_where_the_provider_can(
+        self, opened: Provider, submission: Submission
+    ) -> None:
+        accepted = await opened.submit(submission)
+        if isinstance(opened, TellsOfOne):
+            told = await opened.execution(accepted.execution_id)
+            assert told is not None
+            assert told.execution_id == accepted.execution_id
+            assert await opened.execution("no-such-call-0000") is None
+        else:
+            assert not hasattr(opened, "execution")
+
+    async def test_every_list_that_a_provider_has_says_when_it_could_not_be_asked(
+        self, account: Account, pretended: Pretended
+    ) -> None:
+        wrong = account.model_copy(update={"token": SecretStr("wrong-token-77")})
+        async with open_client(pretended.url, connections_max=1, timeout_s=1.0) as client:
+            opened = find_provider(self.provider)(wrong, client, SystemClock(), _no_pace)
+            lists: list[AsyncIterator[list[Any]]] = [opened.executions(self.agent, SystemClock().now_us())]
+            if isinstance(opened, ListsNumbers):
+                lists.append(opened.numbers())
+            if isinstance(opened, ListsAgents):
+                lists.append(opened.agents())
+            for each in lists:
+                with pytest.raises(NotReady, match="token") as caught:
+                    await anext(each)
+                assert "wrong-token-77" not in str(caught.value)
 
     async def test_on_a_bad_day_every_word_of_the_provider_agrees_with_the_ledger(
         self, account: Account, submission: Submission
