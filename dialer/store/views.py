@@ -3,8 +3,8 @@
 They are code, not data: every upgrade drops and makes them anew. Times are UTC, `timestamptz` on
 PostgreSQL and ISO 8601 text with microseconds on SQLite (which has no type for a time).
 
-`contacts` and `call_events` stand here too, for frames and exports; as views they would need the names
-of the tables below them.
+`contacts`, `call_events` and `rejects_to_mend` stand here too, for frames and exports; as views the first
+two would need the names of the tables below them.
 """
 
 from __future__ import annotations
@@ -73,6 +73,14 @@ EXECUTION_ID = """CASE WHEN l.execution_id IS NULL AND c.calls > 0 THEN (
             ORDER BY s.call_number DESC LIMIT 1)
         ELSE l.execution_id END"""
 
+REJECTS = """
+    SELECT
+        p.name AS campaign, d.file AS list_file, r.list_row, r.list_line, r.column_name AS "column",
+        r.raw, r.reason, r.detail, r.suggestion, r."row" AS "row"{more}
+    FROM rejected_rows AS r
+    JOIN campaigns AS p ON p.campaign_id = r.campaign_id
+    JOIN loads AS d ON d.load_id = r.load_id AND r.again_load_id IS NULL"""
+
 SELECTS = {
     "contacts": f"""
     SELECT
@@ -110,18 +118,18 @@ SELECTS = {
         l.time_zone, l.time_zone_from, l.local_time, l.rules, l.worker, l.sentiment
     FROM ledger AS l
     JOIN campaigns AS p ON p.campaign_id = l.campaign_id""",
-    "rejects": """
-    SELECT
-        p.name AS campaign, d.file AS list_file, r.list_row, r.list_line, r.column_name AS "column",
-        r.raw, r.reason, r.detail, r.suggestion, r."row" AS "row"
-    FROM rejected_rows AS r
-    JOIN campaigns AS p ON p.campaign_id = r.campaign_id
-    JOIN loads AS d ON d.load_id = r.load_id""",
+    "rejects": REJECTS.format(more=""),
+    # With the name that a load knows each row by when a person has mended it.
+    "rejects_to_mend": REJECTS.format(
+        more=", 'R' || r.campaign_id || '-' || coalesce(r.origin_reject_id, r.reject_id) AS reject_id"
+    ),
     "campaign_progress": f"""
     SELECT
         p.name AS campaign, p.state, p.reason,
-        coalesce(books.rows_read, 0) AS rows_read, coalesce(books.accepted, 0) AS accepted,
-        coalesce(books.rejected, 0) AS rejected, coalesce(books.duplicate, 0) AS duplicate,
+        coalesce(books.rows_read, 0) - coalesce(back.rejected + back.duplicate, 0) AS rows_read,
+        coalesce(books.accepted, 0) AS accepted,
+        coalesce(books.rejected, 0) - coalesce(back.rejected, 0) AS rejected,
+        coalesce(books.duplicate, 0) - coalesce(back.duplicate, 0) AS duplicate,
         coalesce(people.waiting, 0) AS waiting, coalesce(people.calling, 0) AS calling,
         coalesce(people.unknown, 0) AS unknown, coalesce(people.done, 0) AS done,
         coalesce(people.refused, 0) AS refused, coalesce(people.suppressed, 0) AS suppressed,
@@ -139,6 +147,12 @@ SELECTS = {
             CAST(sum(rows_duplicate) AS bigint) AS duplicate
         FROM loads GROUP BY campaign_id
     ) AS books ON books.campaign_id = p.campaign_id
+    LEFT JOIN (
+        -- Rejects that a later load brought back, mended or not: each row counts once, there.
+        SELECT campaign_id, sum(CASE WHEN reason <> 'duplicate' THEN 1 ELSE 0 END) AS rejected,
+            sum(CASE WHEN reason = 'duplicate' THEN 1 ELSE 0 END) AS duplicate
+        FROM rejected_rows WHERE again_load_id IS NOT NULL GROUP BY campaign_id
+    ) AS back ON back.campaign_id = p.campaign_id
     LEFT JOIN (
         SELECT campaign_id,
             sum(CASE WHEN status = 'waiting' THEN 1 ELSE 0 END) AS waiting,

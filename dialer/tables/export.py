@@ -3,7 +3,8 @@
 The columns are those of the view. The list's own columns stand beside them, one each: what travels with
 the call (`metadata`) behind the columns of contacts and outcomes, where a name that is taken gets the
 prefix `metadata_`; the whole row as it was in the list before the columns of rejects, where it is ours
-that give way (`reject_`), so that the file can be mended and loaded again.
+that give way: all of them get the prefix `reject_` where one of their names is taken. So the file can be
+mended and loaded again, and the load knows each row by its `reject_id`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import orjson
 import polars as pl
+from sqlalchemy import text
 
 from dialer.base.errors import BadInput
 from dialer.base.words import did_you_mean
@@ -20,6 +23,7 @@ from dialer.store.database import Store
 from dialer.tables.fields import MoreKeys, names_beside, with_fields
 from dialer.tables.formats import writer_for
 from dialer.tables.frames import SCHEMAS, read_view_batches
+from dialer.tables.query import campaign_id_of
 from dialer.tables.whole import check_place, whole_file
 
 # What can be written, and the column that holds the list's own columns as JSON.
@@ -42,7 +46,7 @@ def export(store: Store, what: str, to: Path, campaign: str | None = None) -> in
         )
     writer_for(to)
     check_place(to)
-    keys: tuple[str, ...] | None = None
+    keys = _list_columns(store, campaign) if what == "rejects" else None
     while True:
         try:
             return _write(to, _frames(store, what, campaign, keys))
@@ -55,17 +59,38 @@ def _frames(
 ) -> Generator[pl.DataFrame, None, None]:
     """Yield the rows as they stand in the file; the first frame is empty where nothing else comes."""
     column = JSON_COLUMNS[what]
-    batches = _at_least_one(read_view_batches(store, what, campaign), SCHEMAS[what])
+    view = "rejects_to_mend" if what == "rejects" else what
+    batches = _at_least_one(read_view_batches(store, view, campaign), SCHEMAS[view])
     if column is None:
         yield from batches
         return
     for frame, fields in with_fields(batches, column, keys):
         if what == "rejects":
-            frame = frame.rename(names_beside(frame.columns, fields.columns, "reject_"))
+            prefix = ""
+            while any(prefix + name in fields.columns for name in frame.columns):
+                prefix += "reject_"
+            frame = frame.rename(lambda name: prefix + name)  # noqa: B023 called at once
             yield pl.concat([fields, frame], how="horizontal")
         else:
             fields = fields.rename(names_beside(fields.columns, frame.columns, "metadata_"))
             yield pl.concat([frame, fields], how="horizontal")
+
+
+def _list_columns(store: Store, campaign: str | None) -> tuple[str, ...] | None:
+    """Return the columns of the lists that have rejects, in their order; None where no list says them.
+
+    They are there to be filled even where nothing of the rejected rows could be read.
+    """
+    with store.read() as connection:
+        campaign_id = campaign_id_of(connection, campaign)
+        here = "" if campaign_id is None else f"AND campaign_id = {campaign_id:d}"
+        lists = connection.scalars(
+            text(
+                f"SELECT columns FROM loads WHERE rows_rejected + rows_duplicate > 0 {here} ORDER BY load_id"
+            )
+        )
+        names = dict.fromkeys(name for one in lists if one for name in orjson.loads(one))
+    return tuple(names) or None
 
 
 def _at_least_one(batches: Iterator[pl.DataFrame], schema: pl.Schema) -> Iterator[pl.DataFrame]:

@@ -1,9 +1,11 @@
-"""Frames -> files: CSV, Parquet, JSON lines, one frame after another, so that memory stays bounded.
+"""Frames -> files: CSV, Parquet, Excel, JSON lines, one frame after another, so that memory stays bounded.
 
 A CSV file is often opened in a spreadsheet, where a cell that begins with = + - @ is run as a formula.
 Such cells get an apostrophe in front, unless they hold nothing but a sign, digits and what stands in
 numbers (space . , / ( ) -): those can call nothing, and a number in E.164 stays exactly what it is, for
-scripts. (A spreadsheet shows +919876543210 without its plus; import the column as text to keep it.)
+scripts. A cell that begins with an apostrophe before such a sign gets one more, so that taking one off
+gives back every cell. (A spreadsheet shows +919876543210 without its plus; import the column as text to
+keep it.)
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ import pyarrow
 import pyarrow.parquet
 
 from dialer.base.errors import BadInput
+from dialer.tables.excel import ExcelWriter
 
-STARTS_A_FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
+STARTS_A_FORMULA = r"^'*[=+\-@\t\r\n＝＋－＠]"
 ONLY_A_NUMBER = r"^[+-][0-9 .,/()-]*$"
 TIME_AS_TEXT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 SAMPLED_VALUES = 10_000
@@ -93,7 +96,7 @@ class CsvWriter(_Text):
     """UTF-8, comma, quoted where needed, one header; null is an empty cell."""
 
     def _header(self, frame: pl.DataFrame) -> bytes:
-        return harmless(frame.clear()).write_csv().encode()
+        return harmless(_flat(frame.clear())).write_csv().encode()
 
     def _rows(self, frame: pl.DataFrame) -> bytes:
         text = BytesIO()
@@ -163,15 +166,18 @@ class ParquetWriter:
         )
 
 
-WRITERS: dict[str, type[CsvWriter] | type[JsonLinesWriter] | type[ParquetWriter]] = {
+FileWriter = type[CsvWriter] | type[JsonLinesWriter] | type[ParquetWriter] | type[ExcelWriter]
+
+WRITERS: dict[str, FileWriter] = {
     ".csv": CsvWriter,
     ".csv.gz": GzipCsvWriter,
     ".jsonl": JsonLinesWriter,
     ".parquet": ParquetWriter,
+    ".xlsx": ExcelWriter,
 }
 
 
-def writer_for(to: Path) -> type[CsvWriter] | type[JsonLinesWriter] | type[ParquetWriter]:
+def writer_for(to: Path) -> FileWriter:
     """Return what writes a file with the path's ending.
 
     Raises:
@@ -182,10 +188,8 @@ def writer_for(to: Path) -> type[CsvWriter] | type[JsonLinesWriter] | type[Parqu
         if name.endswith(ending):
             return writer
     ending = "".join(to.suffixes[-2:]).lower() if name.endswith(".gz") else to.suffix.lower()
-    if ending == ".xlsx":
-        raise BadInput(f"{to}: writing .xlsx is not supported yet; use .csv, .parquet or .jsonl")
     shown = f"'{ending}' is not an ending that can be written" if ending else "the name has no ending"
-    raise BadInput(f"{to}: {shown}, expected .csv, .csv.gz, .parquet or .jsonl")
+    raise BadInput(f"{to}: {shown}, expected .csv, .csv.gz, .parquet, .xlsx or .jsonl")
 
 
 def _repeats(cells: pyarrow.ChunkedArray) -> bool:
@@ -198,7 +202,11 @@ def _repeats(cells: pyarrow.ChunkedArray) -> bool:
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with lists and structs as JSON text: a cell of CSV holds one value."""
+    """Return the frame with lists and structs as JSON text, and lengths of time as ISO text.
+
+    A cell of CSV holds one value, and knows no length of time.
+    """
+    frame = frame.with_columns(pl.col(pl.Duration).dt.to_string("iso"))
     nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
     if not nested:
         return frame

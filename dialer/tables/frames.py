@@ -35,6 +35,8 @@ COLUMNS = {
         duration_s cost currency recording_url transcript time_zone time_zone_from local_time rules worker
         sentiment""",
     "rejects": "campaign list_file list_row list_line column raw reason detail suggestion row",
+    "rejects_to_mend": """
+        campaign list_file list_row list_line column raw reason detail suggestion row reject_id""",
     "campaign_progress": """
         campaign state reason rows_read accepted rejected duplicate waiting calling unknown done refused
         suppressed canceled attempts answered pick_up_rate cost first_call_at last_call_at

@@ -15,6 +15,7 @@ ORDERS = {
     "outcomes": ("c", "contact_id"),
     "attempts": ("l", "attempt_id"),
     "rejects": ("r", "reject_id"),
+    "rejects_to_mend": ("r", "reject_id"),
     "campaign_progress": ("p", "name"),
     "call_events": ("e", "event_id"),
 }

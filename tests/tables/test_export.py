@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import fastexcel
 import polars as pl
 import pytest
 
 from dialer.base.clock import ManualClock
 from dialer.base.errors import BadInput, NotReady
 from dialer.store.database import Store
+from dialer.tables import excel
 from dialer.tables import export as exporting
 from dialer.tables.export import export
 from dialer.tables.fields import fields_of, names_beside
@@ -28,11 +30,13 @@ def read(file: Path) -> pl.DataFrame:
             return pl.read_csv(file, infer_schema=False)
         case ".jsonl":
             return pl.read_ndjson(file, infer_schema_length=None)
+        case ".xlsx":
+            return fastexcel.read_excel(file).load_sheet(0).to_polars()
         case _:
             return pl.read_parquet(file)
 
 
-@pytest.mark.parametrize("ending", ["csv", "csv.gz", "jsonl", "parquet"])
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "jsonl", "parquet", "xlsx"])
 @pytest.mark.parametrize("what", WHAT)
 def test_every_table_goes_into_every_format_with_all_its_rows(
     store: Store, clock: ManualClock, tmp_path: Path, what: str, ending: str
@@ -123,13 +127,14 @@ def test_rejects_can_be_mended_and_loaded_again(store: Store, clock: ManualClock
     frame = read(tmp_path / "r.csv")
     assert frame.columns == [
         *("mobile", "name", "reason"),
-        *("campaign", "list_file", "list_row", "list_line", "column", "raw", "reject_reason"),
-        *("detail", "suggestion", "row"),
+        *("reject_campaign", "reject_list_file", "reject_list_row", "reject_list_line", "reject_column"),
+        *("reject_raw", "reject_reason", "reject_detail", "reject_suggestion", "reject_row"),
+        "reject_reject_id",
     ]
     assert frame["mobile"].to_list() == ["12", "+1 202 555 0000", None]
     assert frame["reason"].to_list() == ["mine", None, None]
     assert frame["reject_reason"].to_list() == ["too_short", "duplicate", "ragged"]
-    assert frame["raw"][2] == 'a,"b'
+    assert frame["reject_raw"][2] == 'a,"b'
 
 
 @pytest.mark.parametrize(
@@ -143,6 +148,9 @@ def test_rejects_can_be_mended_and_loaded_again(store: Store, clock: ManualClock
         ("\r=1", "'\r=1"),
         ("＝1+A1", "'＝1+A1"),
         ("=1+1", "'=1+1"),
+        ("'=1+1", "''=1+1"),
+        ("'+12125550101", "''+12125550101"),
+        ("'plain", "'plain"),
         ("+919876543210", "+919876543210"),
         ("+91 (22) 1234-5678", "+91 (22) 1234-5678"),
         ("-12.50", "-12.50"),
@@ -171,7 +179,7 @@ def test_formulas_are_harmless_in_the_csv_file_only(store: Store, clock: ManualC
     assert '"transcript":"=HYPERLINK' in (tmp_path / "a.jsonl").read_text()
 
 
-@pytest.mark.parametrize("ending", ["csv", "csv.gz", "jsonl", "parquet"])
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "jsonl", "parquet", "xlsx"])
 def test_a_table_without_rows_is_a_file_with_its_columns(store: Store, tmp_path: Path, ending: str) -> None:
     file = tmp_path / f"o.{ending}"
     assert export(store, "outcomes", file) == 0
@@ -203,7 +211,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(
     [
         ("outcomes", "o.txt", None, r"'\.txt' is not an ending .* expected \.csv, \.csv\.gz, \.parquet"),
         ("outcomes", "outcomes", None, "the name has no ending"),
-        ("outcomes", "o.xlsx", None, r"\.xlsx is not supported yet"),
+        ("outcomes", "o.xls", None, r"'\.xls' is not an ending .* \.xlsx"),
         ("outcomes", "nowhere/o.csv", None, "there is no folder .*nowhere"),
         ("outcomes", "folder.csv", None, "is a folder"),
         ("outcomes", "o.csv", "sprin", "did you mean 'spring'"),
@@ -243,3 +251,20 @@ def test_an_export_is_one_state_of_the_database_while_others_write(
     monkeypatch.setattr(exporting, "read_view_batches", written_between)
     export(store, "contacts", tmp_path / "c.csv")
     assert "later" not in read(tmp_path / "c.csv")["reason"].to_list()
+
+
+def test_a_workbook_keeps_numbers_times_and_texts_that_look_like_formulas(
+    store: Store, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(store, clock)
+    set_metadata(store, 1, {"=evil()": "=evil()", "long": "x" * 40_000})
+    monkeypatch.setattr(excel, "SHEET_ROWS", 5)
+    export(store, "outcomes", tmp_path / "o.xlsx")
+    book = fastexcel.read_excel(tmp_path / "o.xlsx")
+    first, second = (book.load_sheet(name).to_polars() for name in book.sheet_names)
+    assert (first.height, second.height, first.columns) == (5, 4, second.columns)
+    assert [*first["phone"], *second["phone"]] == [phone(number) for number in range(9)]
+    assert first["=evil()"][0] == "=evil()"
+    assert (len(first["long"][0]), first["long"][0][-1]) == (32_767, "…")
+    assert first["duration_s"][0] == 12.5
+    assert str(first["first_called_at"][0]).startswith("2026-09-21 14:13:20")
