@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dialer.calls.load import Books, check_lists, open_lists
+from dialer.base.errors import BadInput
+from dialer.calls.load import check_lists, open_lists
 from dialer.calls.load import load as load_lists
+from dialer.cli.checked import print_check
 from dialer.cli.deployment import CampaignName, Config, campaign_of, open_store, settings_of
+from dialer.cli.guess import which_phone
 from dialer.cli.show import loading_bar, out, print_books, print_json
 from dialer.providers.registry import check_account
 
@@ -21,17 +24,22 @@ def check(campaign: CampaignName, /, *, json: bool = False, config: Config = Non
     said = campaign_of(campaign, settings)
     account = said.account(settings)
     check_account(account, agent=said.call.agent)
+    if said.list.phone is None:
+        raise BadInput(which_phone(said))
+    lists = open_lists(said)
     with loading_bar() as watch:
-        all_books = check_lists(said, watch=watch)
+        all_books = check_lists(said, lists, watch)
     if json:
-        print_json(
-            {"campaign": said.name, "account": account.name, "lists": [vars(one) for one in all_books]}
-        )
+        listed = [
+            {**vars(books), "found": one.info.found(), "columns": one.info.columns}
+            | {"encoding": one.info.encoding, "delimiter": one.info.delimiter}
+            for one, books in zip(lists, all_books, strict=True)
+        ]
+        print_json({"campaign": said.name, "account": account.name, "lists": listed})
         return 0
     out().print(f"{said.name}: account {account.name}, agent {said.call.agent}", markup=False)
-    print_books(all_books)
-    for books in all_books:
-        _print_details(books)
+    for one, books in zip(lists, all_books, strict=True):
+        print_check(one.info, books)
     return 0
 
 
@@ -54,19 +62,3 @@ def load(
     else:
         print_books(all_books)
     return 0
-
-
-def _print_details(books: Books) -> None:
-    console = out()
-    for reason, examples in books.examples.items():
-        console.print(f"  {reason}, for example:", markup=False)
-        for one in examples:
-            place = f"row {one.list_row}" + (f" (line {one.list_line})" if one.list_line else "")
-            mend = f" -> {one.suggestion}" if one.suggestion else ""
-            raw = "" if one.raw is None else f"{one.raw!r}: "
-            console.print(f"    {place}: {raw}{one.detail or reason}{mend}", markup=False)
-    for title, counts in (("countries", books.regions), ("line types", books.types)):
-        shown = ", ".join(f"{name} {count}" for name, count in counts.most_common(12))
-        console.print(f"  {title}: {shown or 'none'}", markup=False)
-    if books.repaired:
-        console.print(f"  repaired: {books.repaired}", markup=False)

@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from dialer.calls.load import Books, Watch
+from dialer.calls.books import Books
+from dialer.calls.load import Watch
 
 
 def out() -> Console:

@@ -63,7 +63,7 @@ def find_dialect(path: Path, head: bytes, complete: bool) -> Dialect:
             *(_spoken(delimiter) if delimiter != "," else ()),
             *(("the first line names the delimiter",) if said else ()),
             *notes,
-            *(() if rows else ("there is a header and no row",)),
+            *(() if rows or not complete else ("there is a header and no row",)),
         ),
     )
 

@@ -116,6 +116,9 @@ def _refuse_binary(source: Source, head: bytes) -> None:
     start = head.lstrip(codecs.BOM_UTF8 + b" \t\r\n")[:15].lower()
     if start.startswith((b"<!doctype html", b"<html", b"<?xml", b"<table")):
         raise BadInput(f"{source.path}: is a web page or XML and no list; export it as CSV or .xlsx")
+    if start.startswith((b'{"', b"[{", b"{\\rtf")) or start in (b"{", b"["):
+        said = "a document of a word processor" if start.startswith(b"{\\rtf") else "JSON"
+        raise BadInput(f"{source.path}: is {said} and no list; export it as CSV, Parquet or .xlsx")
     if float(control.mean()) > 0.02:
         raise BadInput(f"{source.path}: is not text; expected CSV, TSV, Parquet or Excel (.xlsx)")
 

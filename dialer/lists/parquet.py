@@ -1,4 +1,7 @@
-"""Parquet -> batches of rows, in the file's own dtypes."""
+"""Parquet -> batches of rows, in the file's own dtypes; bytes are read as the text that they mostly are.
+
+Some programs write text into Parquet without saying that it is text.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -37,7 +41,7 @@ class ParquetList:
     def _batch(self, rows: pl.DataFrame, before: int) -> Batch:
         last = before + rows.height
         return Batch(
-            rows=rows,
+            rows=rows.select(_as_text(rows[column]) for column in rows.columns),
             list_row=pl.int_range(before + 1, last + 1, dtype=pl.Int64, eager=True),
             list_line=pl.Series([None], dtype=pl.Int64).new_from_index(0, rows.height),
             broken=no_broken(),
@@ -49,7 +53,8 @@ def open_parquet(source: Source) -> ParquetList:
     """Return the open Parquet file: its columns and how many rows it has."""
     with _readable(source.path):
         scanned = pl.scan_parquet(source.path, glob=False)
-        columns = tuple(scanned.collect_schema())
+        schema = scanned.collect_schema()
+        columns = tuple(schema)
         height = int(scanned.select(pl.len()).collect().item())
     if not columns:
         raise BadInput(f"{source.path}: has no columns, expected at least one with phone numbers")
@@ -60,11 +65,53 @@ def open_parquet(source: Source) -> ParquetList:
         delimiter=None,
         compression=None,
         columns=columns,
-        notes=() if height else ("there are columns and no row",),
+        notes=(
+            *(
+                f"column '{name}' holds {kind}, read as text"
+                for name, kind in schema.items()
+                if _is_odd(kind)
+            ),
+            *(() if height else ("there are columns and no row",)),
+        ),
         sha256=digest(source),
         bytes=source.bytes,
     )
     return ParquetList(source, info, height)
+
+
+def _is_odd(kind: pl.DataType) -> bool:
+    return _as_usual(kind) != kind
+
+
+def _as_usual(kind: pl.DataType) -> pl.DataType:
+    """Return the type with text in the place of bytes and huge integers, however deep they are."""
+    if kind in (pl.Binary, pl.Int128, pl.UInt128):  # the latter are no Arrow, and no other program's
+        return pl.String()
+    if isinstance(kind, pl.List):
+        return pl.List(_as_usual(_made(kind.inner)))
+    if isinstance(kind, pl.Array):
+        return pl.Array(_as_usual(_made(kind.inner)), kind.shape)
+    if isinstance(kind, pl.Struct):
+        return pl.Struct({field.name: _as_usual(_made(field.dtype)) for field in kind.fields})
+    return kind
+
+
+def _made(kind: Any) -> pl.DataType:
+    made: pl.DataType = kind() if isinstance(kind, type) else kind
+    return made
+
+
+def _as_text(cells: pl.Series) -> pl.Series:
+    """Return bytes as UTF-8, or what is none as Python would show it; all else as it is."""
+    if not _is_odd(cells.dtype):
+        return cells
+    try:
+        return cells.cast(_as_usual(cells.dtype))
+    except pl.exceptions.PolarsError:
+        if cells.dtype != pl.Binary:
+            return pl.Series(cells.name, [None if cell is None else str(cell) for cell in cells], pl.String)
+        texts = (None if cell is None else cell.decode("utf-8", "backslashreplace") for cell in cells)
+        return pl.Series(cells.name, texts, dtype=pl.String)
 
 
 @contextmanager

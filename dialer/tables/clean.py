@@ -99,7 +99,7 @@ def clean(
         good = _open(files, to)
         bad = _open(files, rejects) if rejects else None
         with ThreadPoolExecutor(THREADS) as pool, ThreadPoolExecutor(1) as hand:
-            answers = _in_order(pool, lambda batch: _answer(batch, numbers), one.batches(BATCH_ROWS))
+            answers = _in_order(pool, lambda batch: _answer(one, batch, numbers), one.batches(BATCH_ROWS))
             marked = _without_doubles(answers) if unique else answers
             parts = _in_order(pool, lambda answer: _parts(answer, one.info.path.name, good, bad), marked)
             for part in _in_order(hand, lambda part: _put(part, good, bad), parts):
@@ -146,8 +146,11 @@ def _in_order(pool: Executor, work: Callable[[Item], Result], items: Iterable[It
         yield waiting.popleft().result()
 
 
-def _answer(batch: Batch, numbers: Numbers) -> Answers:
-    answer = normalize(batch.rows, *numbers)
+def _answer(one: ListFile, batch: Batch, numbers: Numbers) -> Answers:
+    try:
+        answer = normalize(batch.rows, *numbers)
+    except BadInput as error:
+        raise BadInput(f"{one.info.path}: {error}") from error
     return Answers(batch, answer, answer["phone"].is_not_null())
 
 

@@ -15,13 +15,23 @@ import polars as pl
 from dialer.lists import Batch
 from dialer.lists.shape import no_broken
 from dialer.tables.fields import names_beside
-from dialer.tables.frames import SCHEMAS
 
 ADDED = ("list_row", "phone", "phone_region", "phone_type", "phone_extension", "time_zones", "repaired")
 """The columns that an accepted row gets."""
 
-REJECTED = tuple(SCHEMAS["rejects"])
-"""The columns that a rejected row gets: those of the view `rejects`; there is no campaign here."""
+REJECTED = (
+    "campaign",
+    "list_file",
+    "list_row",
+    "list_line",
+    "column",
+    "raw",
+    "reason",
+    "detail",
+    "suggestion",
+    "row",
+)
+"""The columns that a rejected row gets: those of the view `rejects`, without the key of a database's row."""
 
 
 class Answers(NamedTuple):
