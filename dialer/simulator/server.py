@@ -20,14 +20,22 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from dialer.base.clock import Clock, SystemClock
 from dialer.base.errors import BadInput, NotReady
 from dialer.base.words import did_you_mean
+from dialer.simulator.agentphone_app import build_agentphone
 from dialer.simulator.answers import CONNECTION
 from dialer.simulator.config import SimulatorConfig
+from dialer.simulator.gateway import build_gateway
+from dialer.simulator.hamsa_app import build_hamsa
 from dialer.simulator.unleashx_app import build_unleashx
 
 Ready = Callable[[str], None]
 """Told the address as soon as requests are answered there."""
 
-BUILDERS: dict[str, Callable[[SimulatorConfig, Clock], FastAPI]] = {"unleashx": build_unleashx}
+BUILDERS: dict[str, Callable[[SimulatorConfig, Clock], FastAPI]] = {
+    "unleashx": build_unleashx,
+    "agentphone": build_agentphone,
+    "hamsa": build_hamsa,
+    "http": build_gateway,
+}
 """The app of each provider that can be pretended."""
 
 
