@@ -41,6 +41,10 @@ COMMANDS = {
     "export": ("look:export", "Write contacts, attempts, outcomes or rejects to a file."),
     "audit": ("look:audit", "Prove from the database that nobody was called twice and nobody lost."),
     "serve": ("serve:serve", "Receive webhooks: what came of calls, the moment the provider tells."),
+    "numbers": ("numbers:numbers", "List, attach, detach, buy, release or add numbers of an account."),
+    "agents": ("accounts:agents", "List the voice agents of an account."),
+    "calls": ("accounts:calls", "Ask the provider about one call, end it, or read what was said."),
+    "webhooks": ("accounts:webhooks", "Tell the provider where to send events, and read its log of them."),
     "simulate": ("setup:simulate", "Serve a provider's API on this machine, with a ledger of placed calls."),
 }
 for name, (place, words) in COMMANDS.items():

@@ -45,7 +45,7 @@ def init(folder: Annotated[Path, Parameter(help="Where to write.")] = Path(), /)
 
 
 def simulate(
-    provider: Literal["unleashx"],
+    provider: Literal["agentphone", "hamsa", "unleashx"],
     /,
     *,
     port: int = 8000,
