@@ -31,6 +31,7 @@ HEADER_WORDS = re.compile(
 
 PHONE_TEXT = re.compile(r"""['"=]*\+?[\d\s().\-/\u00a0\u2010-\u2015]{7,}""")
 MAIL_TEXT = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
+NUMBER_TEXT = re.compile(r"[-+]?\d[\d.,/:-]*")
 DATE_TEXT = r"^\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([ T].*)?$"
 INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u00a0 \t\r\n"
 
@@ -64,10 +65,19 @@ def _free_name(name: str, taken: set[str]) -> str:
 
 
 def looks_like_data(header: Iterable[str]) -> bool:
-    """Return whether a first row is no header: a phone number or an address in it, and no usual name."""
+    """Return whether a first row is no header: a phone number or an address in it, and hardly a usual name.
+
+    An international number or an address is no name of a column, whatever stands beside it. Other digits
+    may be: then the cells that are values must outnumber those with a usual name, none of them for phones.
+    """
     cells = [cell.strip() for cell in header]
-    named = any(HEADER_WORDS.search(_plain(cell)) for cell in cells if not MAIL_TEXT.fullmatch(cell))
-    return not named and any(_is_phone(cell) or MAIL_TEXT.fullmatch(cell) for cell in cells)
+    if any(MAIL_TEXT.fullmatch(cell) or (cell.startswith("+") and _is_phone(cell)) for cell in cells):
+        return True
+    if not any(_is_phone(cell) for cell in cells) or any(PHONE_WORDS.search(_plain(cell)) for cell in cells):
+        return False
+    named = sum(bool(HEADER_WORDS.search(_plain(cell))) for cell in cells)
+    values = sum(_is_phone(cell) or bool(NUMBER_TEXT.fullmatch(cell)) for cell in cells)
+    return values > named
 
 
 def _is_phone(text: str) -> bool:

@@ -226,6 +226,10 @@ def test_a_torn_archive_is_refused_before_the_first_row(write, kind: str):
         (b"<!DOCTYPE html><table>", "list.csv", "web page"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest", "list.xls", r"old kind \(.xls\)"),
         (b"John,+91 98765 43210\nAnna,+91 98765 43211\n", "list.csv", r"'John,\+91 98765 43210'"),
+        (b"1,Customer 1,+905123294129,TR\n2,Customer 2,,GB\n", "list.csv", "looks like data"),
+        (b"1,Customer 1,9876543210,12.50\n2,Customer 2,,1\n", "list.csv", "looks like data"),
+        (b'[{"phone":"+905123294129"}]\n', "list.csv", "is JSON and no list"),
+        (b"{\\rtf1 phone}", "list.csv", "word processor"),
         (b"john@example.com\nanna@example.com\n", "list.csv", "looks like data"),
         (b'name,"phone\n1,2\n', "list.csv", "header cannot be read"),
     ],
@@ -246,6 +250,7 @@ def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path):
 
 def test_a_header_that_only_mentions_digits_is_a_header(write):
     assert open_list(write("phone,2026010112\n1,2\n")).info.columns == ("phone", "2026010112")
+    assert open_list(write("region,2026010112\n1,2\n")).info.columns == ("region", "2026010112")
 
 
 def test_a_header_without_rows_opens_and_says_so(write):
