@@ -14,6 +14,7 @@ from dialer.campaign.schema import write_schema
 from dialer.cli.deployment import Config, open_store, settings_of
 from dialer.cli.show import out
 from dialer.simulator.config import SimulatorConfig
+from dialer.simulator.gateway import describe
 from dialer.simulator.server import run_simulator
 from dialer.store import migrate
 from dialer.store.database import Store
@@ -45,7 +46,7 @@ def init(folder: Annotated[Path, Parameter(help="Where to write.")] = Path(), /)
 
 
 def simulate(
-    provider: Literal["agentphone", "hamsa", "unleashx"],
+    provider: Literal["agentphone", "hamsa", "http", "unleashx"],
     /,
     *,
     port: int = 8000,
@@ -54,11 +55,19 @@ def simulate(
 ) -> int:
     """Serve the provider's API on this machine, with a ledger of placed calls.
 
-    The ledger is at /simulator/ledger, its figures at /simulator/summary.
+    The ledger is at /simulator/ledger, its figures at /simulator/summary. `http` is a small gateway; after
+    its address it prints the part of dialer.toml that describes it.
     """
     if not 0 <= port <= 65535:
         raise BadInput(f"--port {port}, expected 0 to 65535")
-    run_simulator(replace(faults) if faults else None, provider=provider, host=host, port=port)
+    wanted = replace(faults) if faults else SimulatorConfig()
+
+    def ready(url: str) -> None:
+        said = f"{url}\n\n{describe(url, wanted.tokens[0])}" if provider == "http" else url
+        out().print(said, markup=False, highlight=False, soft_wrap=True)
+        out().file.flush()
+
+    run_simulator(wanted, provider=provider, host=host, port=port, ready=ready)
     return 0
 
 

@@ -7,7 +7,7 @@ status in no list leaves a call unknown, and absence from a list proves nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,7 @@ from dialer.base.clock import Clock
 from dialer.base.errors import BadInput, NotReady
 from dialer.base.secrets import is_reference, is_secret, read_secret
 from dialer.base.settings import Account
-from dialer.providers.abilities import EventRefused, ProviderEvent
+from dialer.providers.abilities import ProviderEvent
 from dialer.providers.gateway_call import CallPlan
 from dialer.providers.gateway_events import EventPlan
 from dialer.providers.gateway_lists import ListPlan, LookUpPlan, window_of
@@ -39,6 +39,12 @@ class Gateway:
     name: ClassVar[str] = "http"
     absence_is_proof: bool = False
     default_base_url: ClassVar[str] = ""
+    verifies_events: ClassVar[bool] = True
+
+    execution: Callable[[str], Awaitable[Execution | None]]
+    """What the gateway says of a call; there only where dialer.toml has [one_call]."""
+    read_event: Callable[[Mapping[str, str], bytes, float], ProviderEvent]
+    """Verifies and reads a delivery; there only where dialer.toml has [events]."""
 
     def __init__(
         self, account: Account, client: httpx.AsyncClient, clock: Clock, pace_request: PaceRequest
@@ -69,6 +75,9 @@ class Gateway:
             fields = options.events.fields
             own = Reader(fields, options.outcomes, zone, f"{where}.events") if fields else self._reader
             self._events = EventPlan(options.events, secret, own, where)
+            self.read_event = self._events.read
+        if options.one_call is not None:
+            self.execution = self._execution
         self.absence_is_proof = options.absence_is_proof
         self._extensions: dict[str, Any] = {"timeout": client.timeout.as_dict()}
         self._check(options, where)
@@ -136,19 +145,8 @@ class Gateway:
                 raise self._unreadable()
             yield [each for each in read if self._not_before(each, since_us)]
 
-    async def execution(self, execution_id: str) -> Execution | None:
-        """Return what the gateway says of the call; None where it knows none, or has no way to say."""
+    async def _execution(self, execution_id: str) -> Execution | None:
         return self._reader.read(await self._look_up.one(self._ask, execution_id, self._token))
-
-    def read_event(self, headers: Mapping[str, str], body: bytes, now_s: float) -> ProviderEvent:
-        """Verify a delivery on its raw bytes, then read it.
-
-        Raises:
-            EventRefused: it does not come from the gateway, is stale, or cannot be read.
-        """
-        if self._events is None:
-            raise EventRefused(f"{self._who} has no [events] in dialer.toml, so no delivery can be believed")
-        return self._events.read(headers, body, now_s)
 
     async def _ask(self, path: str) -> Any:
         request = httpx.Request(

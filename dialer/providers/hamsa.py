@@ -42,6 +42,9 @@ CONVERSATIONS_PATH = "/v1/voice-agents/conversations/minimal-list"
 CONVERSATION_PATH = "/v1/voice-agents/conversation/"
 JOBS_PATH = "/v1/jobs"
 
+COSTS_A_READING = 50
+"""Calls whose cost is asked for before other work has its turn."""
+
 CLOCK_AHEAD_MS = 600_000
 """The end of a window is so much later than now: their clock may be ahead."""
 
@@ -115,6 +118,7 @@ class Hamsa:
         who = Speaker(account.name, "Hamsa", (token, *([self._secret] if self._secret else [])))
         base_url = read_base_url(account, self.default_base_url)
         authorization = f"{options.auth_scheme} {token}".strip()
+        self._costs_asked: set[str] = set()
         self._who = who
         self._clock = clock
         self._api = HamsaApi(who, base_url, authorization, client, clock, pace_request)
@@ -172,18 +176,39 @@ class Hamsa:
             yield page
 
     async def execution(self, execution_id: str) -> Execution | None:
-        """Return what Hamsa's file says of the call, with its cost once it is over; None where unknown."""
-        if usable_id(execution_id) is None or re.fullmatch(r"[\w-]+", execution_id) is None:
+        """Return what Hamsa's file says of the call; None where it knows none by this id."""
+        if re.fullmatch(r"[\w-]{1,200}", execution_id) is None:
             return None
         try:
             answer = await self._api.get(CONVERSATION_PATH + execution_id)
         except NotKnown:
             return None
         data = answer.get("data") if isinstance(answer, dict) else None
-        found = read_execution(data, self._options.terminated) if isinstance(data, dict) else None
-        if found is None or found.outcome is None:
-            return found
-        return replace(found, cost=await self._cost_of(execution_id))
+        return read_execution(data, self._options.terminated) if isinstance(data, dict) else None
+
+    async def costs(self, since_us: int) -> AsyncIterator[list[Execution]]:
+        """Yield the calls since a moment with what they cost, each once in the life of this object.
+
+        Only the page of a job knows a cost: one request for each call, so a reading ends after
+        COSTS_A_READING calls, or where the page cannot be had.
+        """
+        if not self._options.job_id_key:
+            return
+        async for page in self._conversations(None, since_us):
+            over = [each for each in page if each.outcome and each.provider_ref not in self._costs_asked]
+            for each in over:
+                try:
+                    answer = await self._api.get(JOBS_PATH, {self._options.job_id_key: each.provider_ref})
+                except NotKnown:
+                    answer = None
+                except NotReady:
+                    return
+                self._costs_asked.add(each.provider_ref)
+                cost = read_cost(answer)
+                if cost is not None:
+                    yield [replace(each, cost=cost)]
+                if len(self._costs_asked) % COSTS_A_READING == 0:
+                    return
 
     def read_event(self, headers: Mapping[str, str], body: bytes, now_s: float) -> ProviderEvent:
         """Check a delivery's secret, then read it; it proves nothing, and only says what to ask about.
@@ -310,16 +335,17 @@ class Hamsa:
 
     # The list
 
-    async def _conversations(self, agent: str, since_us: int) -> AsyncIterator[list[Execution]]:
-        """Yield the agent's conversations since a moment; the window is in milliseconds, both ends count."""
-        try:
-            self.check_agent(agent)
-        except BadInput as error:
-            raise NotReady(str(error)) from error
+    async def _conversations(self, agent: str | None, since_us: int) -> AsyncIterator[list[Execution]]:
+        """Yield conversations since a moment, of one agent or of all; the window is in milliseconds."""
+        if agent is not None:
+            try:
+                self.check_agent(agent)
+            except BadInput as error:
+                raise NotReady(str(error)) from error
         options = self._options
         oldest_ms = since_us // 1000 - round(options.clock_margin_s * 1000)
         window = {
-            "voiceAgentId": agent,
+            **({} if agent is None else {"voiceAgentId": agent}),
             "startTime": oldest_ms,
             "endTime": max(self._clock.now_us(), since_us) // 1000 + CLOCK_AHEAD_MS,
         }
@@ -329,12 +355,3 @@ class Hamsa:
             # A server that overlooks the window would show calls of long ago: they are not ours.
             oldest_us = oldest_ms * 1000
             yield [each for each in read if each and (each.created_at_us or oldest_us) >= oldest_us]
-
-    async def _cost_of(self, execution_id: str) -> float | None:
-        """Return what the job cost; None where it cannot be had, which spoils no outcome."""
-        if not self._options.job_id_key:
-            return None
-        try:
-            return read_cost(await self._api.get(JOBS_PATH, {self._options.job_id_key: execution_id}))
-        except NotReady:
-            return None

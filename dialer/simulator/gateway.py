@@ -65,7 +65,7 @@ refused = [422]                                 # the number or the request itse
 [accounts.gateway.call.body]
 to = "{{phone}}"
 agent = "{{agent}}"
-from = "{{from_number}}"                        # left out where a campaign has no from_numbers
+from = "{{from_number}}"                          # left out where a campaign has no from_numbers
 reference = "{{attempt_id}}"
 data = "{{metadata}}"
 
