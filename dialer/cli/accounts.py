@@ -168,7 +168,8 @@ def _set_webhook(account: Account, url: str | None, agent: str | None, file: Pat
             file.unlink(missing_ok=True)
     show_records([webhook], _WEBHOOK, "", json=json)
     err().print(
-        f'its secret is in {file}; under [accounts.{account.name}] write webhook_secret = "file:{file}", '
+        f"its secret is in {file}; under [accounts.{account.name}] write "
+        f'webhook_secret = "file:{file.absolute()}", '
         "beside the old one in a list while old deliveries may still come",
         markup=False,
     )

@@ -229,7 +229,7 @@ async def _ask_once(client: httpx.AsyncClient, request: httpx.Request, who: Spea
         answered = f"it answered {status}" + (f" ({said})" if said else "")
         raise kind(f"{who} could not be asked: {answered}; {_advice(status)}")
     body = read_json(response.content)
-    if body is None:
+    if body is None and response.content.strip() != b"null":
         raise _TryAgain("its answer is not JSON")
     return body
 
