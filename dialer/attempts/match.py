@@ -55,6 +55,8 @@ def match(
 def _may_be(attempt: Pending, execution: Execution) -> bool:
     if execution.agent is not None and execution.agent != attempt.agent:
         return False
+    if attempt.execution_id and execution.execution_id not in (None, attempt.execution_id):
+        return False
     if execution.created_at_us is None:
         return True
     margin_us = CLOCK_MARGIN_US + (ZONE_MARGIN_US if execution.zone_assumed else 0)

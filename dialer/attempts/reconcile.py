@@ -88,8 +88,9 @@ class Reconciler:
             log.warning("lookup.failed", attempt_id=attempt.attempt_id, error=str(error))
             executions = None
         if executions:
-            refs = [one.provider_ref for one in executions]
-            bound = await self._in_database(partial(settle.bound_refs, self._store, self._account.name, refs))
+            bound = await self._in_database(
+                partial(settle.bound_refs, self._store, self._account.name, executions)
+            )
             found, _ = match([attempt], executions, bound)
             if found:
                 done.bound += await self._in_database(partial(settle.bind, self._store, found))

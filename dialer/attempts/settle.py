@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from dialer.attempts.answers import clean
 from dialer.attempts.redial import redials
 from dialer.base.errors import BadInput
+from dialer.base.ids import first_attempt_id
 from dialer.providers.provider import Execution, OpenAttempt
 from dialer.store.database import Dialects, Rows, Store, as_rows
 
@@ -40,8 +41,27 @@ OPEN = Dialects(
 
 BOUND_REFS = Dialects(
     """
-    SELECT provider_ref FROM ledger
-    WHERE account = :account AND provider_ref IN (SELECT r.provider_ref FROM ROWS(provider_ref text) AS r)"""
+    SELECT r.provider_ref FROM ROWS(provider_ref text, execution_id text) AS r
+    JOIN ledger ON ledger.account = :account AND ledger.provider_ref = r.provider_ref
+    UNION
+    SELECT r.provider_ref FROM ROWS(provider_ref text, execution_id text) AS r
+    JOIN ledger ON ledger.account = :account AND ledger.execution_id = r.execution_id"""
+)
+
+# Attempt ids begin with their time: what is younger than some moment is one range of the primary key.
+CALLS_SINCE = Dialects(
+    """
+    SELECT count(*) FROM ledger
+    WHERE attempt_id >= :first AND account = :account AND agent = :agent AND execution_id IS NOT NULL"""
+)
+
+WITHOUT_COST = Dialects(
+    """
+    SELECT attempt_id, phone, agent, opened_at_us, execution_id, lookups, campaign_id, contact_id, state,
+        coalesce(answered_at_us, opened_at_us), provider_ref
+    FROM ledger
+    WHERE attempt_id >= :first AND account = :account AND state = 'ended' AND cost IS NULL
+    ORDER BY attempt_id LIMIT :most"""
 )
 
 FOUND_ROWS = """ROWS(attempt_id text, contact_id bigint, execution_id text, provider_ref text,
@@ -250,11 +270,27 @@ def open_attempts(store: Store, account: str, most: int = 100_000) -> list[Pendi
         return [Pending(*row) for row in store.execute(connection, OPEN, account=account, most=most)]
 
 
-def bound_refs(store: Store, account: str, refs: Sequence[str]) -> set[str]:
-    """Return which of the provider's records belong to an attempt already."""
-    rows = as_rows([[ref] for ref in refs])
+def bound_refs(store: Store, account: str, executions: Sequence[Execution]) -> set[str]:
+    """Return which of the provider's records belong to an attempt already, by their key or execution id."""
+    rows = as_rows([[one.provider_ref, one.execution_id] for one in executions])
     with store.read() as connection:
         return {row[0] for row in store.execute(connection, BOUND_REFS, account=account, rows=rows)}
+
+
+def calls_since(store: Store, account: str, agent: str, since_us: int) -> int:
+    """Return how many calls of the agent the provider has taken since the moment; costs as many rows."""
+    first = first_attempt_id(since_us)
+    with store.read() as connection:
+        count: int = store.execute(connection, CALLS_SINCE, first=first, account=account, agent=agent)[0][0]
+        return count
+
+
+def ended_without_cost(store: Store, account: str, since_us: int, most: int = 5_000) -> list[Pending]:
+    """Return the calls begun since the moment that are over and whose cost is not known, oldest first."""
+    first = first_attempt_id(since_us)
+    with store.read() as connection:
+        rows = store.execute(connection, WITHOUT_COST, first=first, account=account, most=most)
+        return [Pending(*row) for row in rows]
 
 
 def bind(store: Store, findings: Sequence[Finding]) -> int:

@@ -112,6 +112,18 @@ HINTS = Dialects(
 )
 
 
+# Asked each second by whoever applies events: reading takes nobody's turn to write.
+DUE_THERE = Dialects(
+    """
+    SELECT 1 FROM call_events
+    WHERE account = :account AND applied_at_us IS NULL AND due_at_us <= :now_us AND proof = 1 LIMIT 1"""
+)
+
+HINTS_THERE = Dialects(
+    "SELECT 1 FROM call_events WHERE account = :account AND applied_at_us IS NULL AND proof = 0 LIMIT 1"
+)
+
+
 class Heard(NamedTuple):
     """A delivery that was verified and read."""
 
@@ -177,6 +189,10 @@ def apply_events(store: Store, account: str, expires_s: float) -> Applied:
         NotReady: the database cannot take it now; nothing is changed.
     """
     done = Applied()
+    with store.read() as connection:
+        now_us = store.now_us(connection)
+        if not store.execute(connection, DUE_THERE, account=account, now_us=now_us):
+            return done
     with store.write() as connection:
         now_us = store.now_us(connection)
         rows = store.execute(connection, DUE, account=account, now_us=now_us, most=MOST)
@@ -216,11 +232,6 @@ def take_hints(store: Store, account: str) -> Hints | None:
         frozenset(one.attempt_id for one in said if one and one.attempt_id),
         any(one is None or not (one.execution_id or one.attempt_id) for one in said),
     )
-
-
-HINTS_THERE = Dialects(
-    "SELECT 1 FROM call_events WHERE account = :account AND applied_at_us IS NULL AND proof = 0 LIMIT 1"
-)
 
 
 def _waves(

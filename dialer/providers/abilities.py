@@ -111,7 +111,11 @@ class EventRefused(Exception):
 
 @runtime_checkable
 class HearsEvents(Protocol):
-    """Verifies and reads the deliveries of its webhooks."""
+    """Verifies and reads the deliveries of its webhooks.
+
+    A class that refuses whatever the provider did not send says `verifies_events = True`; deliveries for
+    any other are only heard at a path that holds a secret.
+    """
 
     def read_event(self, headers: Mapping[str, str], body: bytes, now_s: float) -> ProviderEvent:
         """Verify a delivery on its raw bytes, then read it; `headers` has lower-case names.
@@ -130,6 +134,18 @@ class TellsOfOne(Protocol):
 
     async def execution(self, execution_id: str) -> Execution | None:
         """Return what the provider's file says of the call; None where it knows none by this id."""
+        ...
+
+
+@runtime_checkable
+class TellsCosts(Protocol):
+    """Tells what calls cost in a list of its own, apart from their outcomes."""
+
+    def costs(self, since_us: int) -> AsyncIterator[list[Execution]]:
+        """Yield records with `cost` and `currency` of calls created at or after `since_us`, page by page.
+
+        `execution_id` is None where the record does not name it; then number and time have to do.
+        """
         ...
 
 
