@@ -57,6 +57,15 @@ database.command(
     "dialer.cli.setup:check_database", name="check", help="Say whether the database is at this version."
 )
 app.command(database)
+suppress = App(name="suppress", help="Do-not-call: who must not be called, why, and until when.")
+suppress.command("dialer.cli.suppress:add", name="add", help="Add one number or prefix.")
+suppress.command("dialer.cli.suppress:remove", name="remove", help="Take a number or prefix off again.")
+suppress.command("dialer.cli.suppress:import_", name="import", help="Add every number of a list.")
+suppress.command("dialer.cli.suppress:list_", name="list", help="List how many there are, and the newest.")
+suppress.command(
+    "dialer.cli.suppress:check", name="check", help="Say whether and why a number is not called."
+)
+app.command(suppress)
 rules = App(name="rules", help="Calling hours, caps and refusals, with their sources. Not legal advice.")
 rules.command("dialer.cli.rules:list_rules", name="list", help="List the rules, or those of a region.")
 rules.command("dialer.cli.rules:show", name="show", help="Show everything about one rule.")

@@ -336,3 +336,26 @@ event_keys = Table(
     _text("event_key", primary_key=True),
     _at("received_at_us", nullable=False),
 )
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    _id("suppression_id"),
+    # An E.164 number or how numbers begin; campaign and account are '' where it holds for all of them.
+    _text("value", nullable=False),
+    _text("kind", nullable=False),
+    _text("campaign", nullable=False, server_default=""),
+    _text("account", nullable=False, server_default=""),
+    _text("reason"),
+    _text("source"),
+    _at("added_at_us", nullable=False),
+    _at("expires_at_us"),
+    _one_of("kind", ("number", "prefix")),
+    Index("suppressions_once", "value", "kind", "campaign", "account", unique=True),
+    Index(
+        "suppressions_prefixes",
+        "value",
+        sqlite_where=text("kind = 'prefix'"),
+        postgresql_where=text("kind = 'prefix'"),
+    ),
+)

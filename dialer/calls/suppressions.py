@@ -1,0 +1,176 @@
+"""Do-not-call: numbers and prefixes that must not be called, kept apart from every list.
+
+They are looked at when a call is about to be placed, so that a number that comes back with the next list,
+or was suppressed a second ago, is not called. A suppression holds for all campaigns, for one, or for
+one account, until it expires.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import polars as pl
+from sqlalchemy import Connection
+
+from dialer.base.errors import BadInput
+from dialer.store.bulk import append
+from dialer.store.database import Dialects, Store, as_rows
+
+ROWS_AT_ONCE = 200_000
+PREFIX = re.compile(r"\+[1-9][0-9]{0,13}")
+
+HOLDS = """(s.campaign = '' OR s.campaign = {campaign}) AND (s.account = '' OR s.account = {account})
+        AND (s.expires_at_us IS NULL OR s.expires_at_us > :now_us)"""
+
+
+def suppressed(phone: str, campaign: str, account: str) -> str:
+    """Return an SQL condition: the number in expression `phone` must not be called.
+
+    `campaign` and `account` are expressions for their names; `:now_us` is the present. A number costs
+    one look into an index, however many numbers are suppressed, and a comparison per prefix.
+    """
+    holds = HOLDS.format(campaign=campaign, account=account)
+    return f"""(
+        EXISTS (SELECT 1 FROM suppressions s WHERE s.value = {phone} AND s.kind = 'number' AND {holds})
+        OR EXISTS (SELECT 1 FROM suppressions s WHERE s.kind = 'prefix'
+            AND substr({phone}, 1, length(s.value)) = s.value AND {holds}))"""
+
+
+ADD = Dialects(
+    """
+    INSERT INTO suppressions (value, kind, campaign, account, reason, source, added_at_us, expires_at_us)
+    SELECT r.value, r.kind, :campaign, :account, :reason, :source, :now_us, CAST(:expires_at_us AS bigint)
+    FROM ROWS(value text, kind text) AS r
+    WHERE 1 = 1
+    ON CONFLICT (value, kind, campaign, account) DO UPDATE
+    SET reason = excluded.reason, source = excluded.source, expires_at_us = excluded.expires_at_us"""
+)
+
+# 10 M numbers: staged by COPY on PostgreSQL; SQLite takes them through one prepared statement.
+ADD_STAGED = Dialects(
+    """
+    INSERT INTO suppressions (value, kind, campaign, account, reason, source, added_at_us, expires_at_us)
+    SELECT value, kind, :campaign, :account, :reason, :source, :now_us, CAST(:expires_at_us AS bigint)
+    FROM suppressions_staged
+    WHERE 1 = 1
+    ON CONFLICT (value, kind, campaign, account) DO UPDATE
+    SET reason = excluded.reason, source = excluded.source, expires_at_us = excluded.expires_at_us"""
+)
+
+REMOVE = Dialects(
+    """
+    DELETE FROM suppressions
+    WHERE value = :value AND (:campaign = '*' OR campaign = :campaign)
+        AND (:account = '*' OR account = :account)
+    RETURNING suppression_id"""
+)
+
+FOUND = Dialects(
+    """
+    SELECT value, kind, campaign, account, reason, source, added_at_us, expires_at_us
+    FROM suppressions s
+    WHERE (value = :phone AND kind = 'number')
+        OR (kind = 'prefix' AND substr(:phone, 1, length(value)) = value)
+    ORDER BY suppression_id"""
+)
+
+LISTED = Dialects(
+    """
+    SELECT value, kind, campaign, account, reason, source, added_at_us, expires_at_us
+    FROM suppressions
+    WHERE (:campaign = '*' OR campaign = :campaign)
+    ORDER BY suppression_id DESC LIMIT :most"""
+)
+
+COUNTED = Dialects(
+    """
+    SELECT kind, campaign, account, count(*) FROM suppressions
+    GROUP BY kind, campaign, account ORDER BY 1, 2, 3"""
+)
+
+
+class Suppression(NamedTuple):
+    """One entry: a number or prefix, for whom it holds ('' means everybody), why, from where, how long."""
+
+    value: str
+    kind: str
+    campaign: str
+    account: str
+    reason: str | None
+    source: str | None
+    added_at_us: int
+    expires_at_us: int | None
+
+
+class Terms(NamedTuple):
+    """For whom entries hold, why, where they come from, and until when (None: for ever)."""
+
+    campaign: str = ""
+    account: str = ""
+    reason: str | None = None
+    source: str | None = None
+    expires_at_us: int | None = None
+
+
+def add(
+    store: Store, connection: Connection, values: Iterable[tuple[str, str]], terms: Terms, now_us: int
+) -> None:
+    """Add (value, kind) entries; one that is there already takes the new reason, source and expiry."""
+    rows = sorted(set(values))
+    if rows:
+        store.execute(connection, ADD, rows=as_rows(rows), now_us=now_us, **terms._asdict())
+
+
+def add_numbers(store: Store, numbers: pl.Series, terms: Terms) -> int:
+    """Add every number (String, E.164) in one transaction; return how many different ones there were."""
+    unique = numbers.drop_nulls().unique().sort()
+    with store.write() as connection:
+        now_us = store.now_us(connection)
+        connection.exec_driver_sql(
+            "CREATE TEMPORARY TABLE suppressions_staged (value text NOT NULL, kind text NOT NULL)"
+        )
+        for start in range(0, len(unique), ROWS_AT_ONCE):
+            part = unique.slice(start, ROWS_AT_ONCE).to_frame("value")
+            append(connection, "suppressions_staged", part.with_columns(pl.lit("number").alias("kind")))
+        store.execute(connection, ADD_STAGED, now_us=now_us, **terms._asdict())
+        connection.exec_driver_sql("DROP TABLE suppressions_staged")
+    return len(unique)
+
+
+def remove(store: Store, value: str, campaign: str = "*", account: str = "*") -> int:
+    """Take a number's or prefix's entries away, `*` those of every campaign or account; return how many."""
+    with store.write() as connection:
+        return len(store.execute(connection, REMOVE, value=value, campaign=campaign, account=account))
+
+
+def found(store: Store, phone: str) -> list[Suppression]:
+    """Return every entry that speaks of the number (E.164), also those that have expired."""
+    with store.read() as connection:
+        return [Suppression(*row) for row in store.execute(connection, FOUND, phone=phone)]
+
+
+def listed(store: Store, campaign: str = "*", most: int = 100) -> list[Suppression]:
+    """Return the newest entries, of one campaign or of all (`*`)."""
+    with store.read() as connection:
+        rows: list[Any] = store.execute(connection, LISTED, campaign=campaign, most=most)
+        return [Suppression(*row) for row in rows]
+
+
+def counted(store: Store) -> list[tuple[str, str, str, int]]:
+    """Return how many entries there are by kind, campaign and account."""
+    with store.read() as connection:
+        return [(row[0], row[1], row[2], row[3]) for row in store.execute(connection, COUNTED)]
+
+
+def prefix_of(text: str) -> str:
+    """Return the prefix that `+4930*` or `+4930` means.
+
+    Raises:
+        BadInput: it is none.
+    """
+    prefix = text.strip().removesuffix("*").replace(" ", "")
+    if PREFIX.fullmatch(prefix) is None:
+        raise BadInput(f"'{text}' is no prefix, expected + and the first digits of numbers, such as +4930")
+    return prefix

@@ -1,0 +1,269 @@
+"""`dialer suppress`: who must not be called, why, and until when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+from cyclopts import Parameter
+
+from dialer.base.durations import parse_duration
+from dialer.base.errors import BadInput
+from dialer.calls import suppressions
+from dialer.calls.suppressions import Suppression, Terms
+from dialer.cli.deployment import Config, campaign_name, open_store, settings_of
+from dialer.cli.show import err, out, print_json, print_table
+from dialer.contacts import normalize, parse_numbers
+from dialer.lists import find_column, likely_phone_columns, open_list
+from dialer.store.database import Store
+
+Region = Annotated[str | None, Parameter(help="ISO country code, for numbers without one.")]
+ForCampaign = Annotated[
+    str | None, Parameter(name="--campaign", help="Only for this campaign; for all where left out.")
+]
+ForAccount = Annotated[
+    str | None, Parameter(name="--account", help="Only for this account; for all where left out.")
+]
+Reason = Annotated[str | None, Parameter(help="Why, for people who ask later.")]
+Source = Annotated[str | None, Parameter(help="Where it comes from: a registry, a letter, a person.")]
+Expires = Annotated[
+    str | None, Parameter(help="For how long (30d) or until which day (2027-01-31); for ever where left out.")
+]
+
+EXAMPLES = 3
+
+
+def add(
+    number: Annotated[str, Parameter(help="A number with + and country code, or a prefix such as +4930*.")],
+    /,
+    *,
+    region: Region = None,
+    campaign: ForCampaign = None,
+    account: ForAccount = None,
+    reason: Reason = None,
+    source: Source = None,
+    expires: Expires = None,
+    config: Config = None,
+) -> int:
+    """Add one number or prefix; it holds from now on, also for calls that are about to be placed."""
+    settings = settings_of(config)
+    value, kind = _value(number, region)
+    with open_store(settings, create=True) as store:
+        terms = _terms(
+            store, campaign and campaign_name(campaign, settings), account, reason, source, expires
+        )
+        with store.write() as connection:
+            suppressions.add(store, connection, [(value, kind)], terms, store.now_us(connection))
+    out().print(f"{value}{'*' if kind == 'prefix' else ''}: not called any more{_for(terms)}", markup=False)
+    return 0
+
+
+def remove(
+    number: Annotated[str, Parameter(help="The number, or the prefix with * at its end.")],
+    /,
+    *,
+    region: Region = None,
+    campaign: ForCampaign = None,
+    account: ForAccount = None,
+    config: Config = None,
+) -> int:
+    """Take a number or prefix off again: every entry of it, or those of one campaign or account."""
+    settings = settings_of(config)
+    value, _ = _value(number, region)
+    with open_store(settings) as store:
+        name = campaign_name(campaign, settings) if campaign else "*"
+        count = suppressions.remove(store, value, name, account or "*")
+    if not count:
+        raise BadInput(
+            f"{value}: there is no such entry; `dialer suppress check {value}` shows what there is"
+        )
+    out().print(f"{value}: {count} taken off", markup=False)
+    return 0
+
+
+def import_(
+    file: Annotated[Path, Parameter(help="Any list: CSV, TSV, Parquet, Excel, plain or compressed.")],
+    /,
+    *,
+    phone: Annotated[str | None, Parameter(help="The column with the numbers.")] = None,
+    region: Region = None,
+    campaign: ForCampaign = None,
+    account: ForAccount = None,
+    reason: Reason = None,
+    source: Annotated[
+        str | None, Parameter(help="Where it comes from; the file's name where left out.")
+    ] = None,
+    expires: Expires = None,
+    json: bool = False,
+    config: Config = None,
+) -> int:
+    """Add every number of a list, all or nothing; importing it again changes nothing.
+
+    Args:
+        json: Print one JSON document instead of lines.
+    """
+    settings = settings_of(config)
+    numbers, rejects, rows = _numbers(file, phone, region)
+    if not len(numbers):
+        raise BadInput(f"{file}: no row of {rows} holds a number that can be called; nothing was written")
+    with open_store(settings, create=True) as store:
+        name = campaign and campaign_name(campaign, settings)
+        terms = _terms(store, name, account, reason, source or file.name, expires)
+        unique = suppressions.add_numbers(store, numbers, terms)
+    if json:
+        print_json({"rows": rows, "numbers": unique, "not_understood": rejects.height})
+        return 0
+    out().print(
+        f"{file}: {rows:,} rows, {unique:,} numbers are not called any more{_for(terms)}", markup=False
+    )
+    if rejects.height:
+        err().print(f"{rejects.height:,} rows hold no number that can be called:", markup=False)
+        for row in rejects.head(EXAMPLES).iter_rows(named=True):
+            err().print(
+                f"  row {row['list_row']}: {row['raw']!r}: {row['detail'] or row['reason']}", markup=False
+            )
+    return 0
+
+
+def list_(
+    *,
+    campaign: ForCampaign = None,
+    most: Annotated[int, Parameter(help="So many of the newest.")] = 100,
+    json: bool = False,
+    config: Config = None,
+) -> int:
+    """List how many entries there are, and the newest.
+
+    Args:
+        json: Print one JSON document instead of tables.
+    """
+    settings = settings_of(config)
+    with open_store(settings) as store:
+        name = campaign_name(campaign, settings) if campaign else "*"
+        entries, counts = suppressions.listed(store, name, most), suppressions.counted(store)
+    if json:
+        print_json({"counts": counts, "entries": [_plain(one) for one in entries]})
+        return 0
+    print_table(
+        "",
+        ("kind", "campaign", "account", "entries"),
+        [(a, b or "all", c or "all", n) for a, b, c, n in counts],
+    )
+    _print(entries)
+    return 0
+
+
+def check(
+    number: Annotated[str, Parameter(help="A number with + and country code.")],
+    /,
+    *,
+    region: Region = None,
+    json: bool = False,
+    config: Config = None,
+) -> int:
+    """Say whether a number must not be called, and why.
+
+    Args:
+        json: Print one JSON document instead of a table.
+    """
+    phone, _ = _value(number, region)
+    with open_store(settings_of(config)) as store:
+        entries = suppressions.found(store, phone)
+    if json:
+        print_json([_plain(one) for one in entries])
+        return 0
+    if not entries:
+        out().print(f"{phone}: no entry speaks of it", markup=False)
+        return 0
+    _print(entries)
+    return 0
+
+
+def _numbers(file: Path, phone: str | None, region: str | None) -> tuple[pl.Series, pl.DataFrame, int]:
+    """Return the file's numbers, the rows without one, and how many rows there are."""
+    opened = open_list(file, None, (phone,) if phone else ())
+    if phone is None:
+        likely = likely_phone_columns(opened.info)
+        if len(opened.info.columns) == 1:
+            likely = list(opened.info.columns)
+        if len(likely) != 1:
+            raise BadInput(
+                f"{file}: which column holds the numbers? Say it with --phone; "
+                f"there is: {', '.join(opened.info.columns)}"
+            )
+        phone = likely[0]
+    column = find_column(phone, opened.info.columns)
+    numbers, rejects, rows = [], [], 0
+    for batch in opened.batches():
+        clean = normalize(batch.rows, phone=(column,), region=region).with_columns(
+            batch.list_row.alias("list_row")
+        )
+        rows += batch.rows.height
+        numbers.append(clean["phone"].drop_nulls())
+        rejects.append(clean.filter(pl.col("phone").is_null()).select("list_row", "raw", "reason", "detail"))
+    if not numbers:
+        raise BadInput(f"{file}: has no rows")
+    return pl.concat(numbers), pl.concat(rejects), rows
+
+
+def _value(text: str, region: str | None) -> tuple[str, str]:
+    if text.rstrip().endswith("*"):
+        return suppressions.prefix_of(text), "prefix"
+    rows = parse_numbers(pl.Series("phone", [text]), region)
+    if not rows["valid"][0]:
+        raise BadInput(f"'{text}' is no valid number; write it with + and country code, or say --region")
+    return str(rows["phone"][0]), "number"
+
+
+def _terms(
+    store: Store,
+    campaign: str | None,
+    account: str | None,
+    reason: str | None,
+    source: str | None,
+    expires: str | None,
+) -> Terms:
+    with store.read() as connection:
+        now_us = store.now_us(connection)
+    until = None if expires is None else _until(expires, now_us)
+    return Terms(campaign or "", account or "", reason, source, until)
+
+
+def _until(text: str, now_us: int) -> int:
+    try:
+        day = datetime.fromisoformat(text)
+    except ValueError:
+        return now_us + round(parse_duration(text) * 1e6)
+    until = round((day if day.tzinfo else day.replace(tzinfo=UTC)).timestamp() * 1e6)
+    if until <= now_us:
+        raise BadInput(f"--expires {text}: is over already")
+    return until
+
+
+def _for(terms: Terms) -> str:
+    whom = [f"by campaign {terms.campaign}"] if terms.campaign else []
+    whom += [f"by account {terms.account}"] if terms.account else []
+    return " " + " and ".join(whom) if whom else ""
+
+
+def _print(entries: list[Suppression]) -> None:
+    columns = ("number", "campaign", "account", "reason", "source", "added", "until")
+    print_table("", columns, [tuple(_plain(one).values()) for one in entries])
+
+
+def _plain(one: Suppression) -> dict[str, str | None]:
+    return {
+        "number": one.value + ("*" if one.kind == "prefix" else ""),
+        "campaign": one.campaign or "all",
+        "account": one.account or "all",
+        "reason": one.reason,
+        "source": one.source,
+        "added": _utc(one.added_at_us),
+        "until": None if one.expires_at_us is None else _utc(one.expires_at_us),
+    }
+
+
+def _utc(at_us: int) -> str:
+    return datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="seconds")
