@@ -152,8 +152,8 @@ def _copy(connection: Connection, statement: str, frame: pl.DataFrame) -> None:
 
 
 def _as_csv(frame: pl.DataFrame) -> bytes:
-    nul = pl.col(pl.String).str.contains("\0", literal=True).any()
-    if any(frame.select(nul).row(0)):  # PostgreSQL cannot keep a NUL character in a text at all
+    if any(series.str.contains("\0", literal=True).any() for series in frame.select(pl.col(pl.String))):
+        # PostgreSQL cannot keep a NUL character in a text at all.
         frame = frame.with_columns(pl.col(pl.String).str.replace_all("\0", "", literal=True))
     text = BytesIO()
     # An empty text is quoted and stays one; a null is nothing between two commas.

@@ -6,55 +6,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect
 
 from dialer.base.errors import BadInput
-from dialer.base.settings import Settings
 from dialer.calls.load import check_lists, load
-from dialer.campaign import Campaign, read_campaign
 from dialer.store import bulk
 from dialer.store.bulk import Stage
 from dialer.store.database import Store
-
-CAMPAIGN = """
-[list]
-files = ["*.csv"]
-phone = ["mobile", "landline"]
-region_column = "country"
-region = "US"
-id = "key"
-metadata = ["key", "note"]
-time_zone = "zone"
-[call]
-account = "unleashx"
-agent = "962"
-"""
-
-LIST = """key,mobile,landline,country,note,zone
-k1,(212) 555-0101,,US,"with, comma
-and line",
-k2,+1 212 555 0101,,,same number as k1,
-k1,212 555 0102,,US,same key as k1,
-k3,,020 7946 0018,GB,landline,Europe/London
-k4,9.19877E+11,,IN,damaged,
-k5,,,US,blank,
-k6,call office,,US,text,Nowhere/Atlantis
-k7,98765 43210,,India,a country by name,Nowhere/Atlantis
-"""
-
-
-def campaign_in(folder: Path, words: str = CAMPAIGN, **files: str) -> Campaign:
-    home = folder / "campaigns" / "spring"
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "campaign.toml").write_text(words)
-    for name, content in files.items():
-        (home / f"{name}.csv").write_text(content)
-    return read_campaign(home, Settings(campaigns=folder / "campaigns"))
-
-
-def rows(store: Store, query: str) -> list[tuple[object, ...]]:
-    with store.read() as connection:
-        return [tuple(row) for row in connection.execute(text(query))]
+from tests.calls.spring import CAMPAIGN, LIST, campaign_in, rows
 
 
 def test_every_row_is_a_contact_a_reject_or_a_duplicate(store: Store, tmp_path: Path) -> None:
