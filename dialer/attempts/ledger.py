@@ -7,14 +7,19 @@ whatever happens afterwards, the row is there and the database lets no second on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from dialer.attempts import workers
+from dialer.attempts import account_row, workers
+from dialer.attempts.account_row import Held
+from dialer.attempts.account_row import ensure_account as ensure_account
+from dialer.attempts.windows import Slowed
 from dialer.base.ids import first_attempt_id
+from dialer.calls import campaigns
 from dialer.calls import claim as claims
 from dialer.calls.claim import Call, Cursor, Returned
 from dialer.store.database import Dialects, Store, as_rows
@@ -31,6 +36,7 @@ OPEN = Dialects(
     JOIN contacts ON contacts.contact_id = r.contact_id
     JOIN campaigns ON campaigns.campaign_id = r.campaign_id
     WHERE contacts.status = 'leased' AND contacts.worker = :worker AND campaigns.state = 'running'
+        AND coalesce(campaigns.pace_worker, :worker) = :worker
     ORDER BY contacts.phone
     ON CONFLICT DO NOTHING
     RETURNING attempt_id"""
@@ -63,15 +69,26 @@ ANSWER_CONTACT = Dialects(
 )
 
 STATES = Dialects(
-    "SELECT campaign_id, state FROM campaigns WHERE campaign_id IN (SELECT r.id FROM ROWS(id bigint) AS r)"
+    """
+    SELECT campaign_id, state, pace_worker, held_until_us, pace_factor, accounts.changed_at_us
+    FROM campaigns JOIN accounts ON accounts.account = :account
+    WHERE campaign_id IN (SELECT r.id FROM ROWS(id bigint) AS r)"""
 )
 
 # What may be a live call: on its way, accepted without an outcome, or sent and still being looked up.
 OPEN_CALLS = Dialects(
     """
-    SELECT count(*) FROM ledger
+    SELECT 0, count(*) FROM ledger
     WHERE account = :account AND state IN ('sending', 'unknown', 'accepted')
         AND NOT (state = 'unknown' AND next_lookup_at_us IS NULL)"""
+)
+
+OPEN_BY_CAMPAIGN = Dialects(
+    """
+    SELECT campaign_id, count(*) FROM ledger
+    WHERE account = :account AND state IN ('sending', 'unknown', 'accepted')
+        AND NOT (state = 'unknown' AND next_lookup_at_us IS NULL)
+    GROUP BY campaign_id"""
 )
 
 OPEN_OF_CAMPAIGN = Dialects(
@@ -89,10 +106,9 @@ RECENT = Dialects(
     """
     SELECT coalesce(sent_at_us, CASE WHEN error_code = 'worker_died' THEN :now_us ELSE opened_at_us END)
     FROM ledger
-    WHERE attempt_id >= :first AND account = :account AND coalesce(error_code, '') <> 'withdrawn'"""
+    WHERE attempt_id >= :first AND account = :account AND coalesce(error_code, '') <> 'withdrawn'
+        AND (campaign_id = :campaign_id OR :campaign_id = 0)"""
 )
-
-ENSURE_ACCOUNT = Dialects("INSERT INTO accounts (account) VALUES (:account) ON CONFLICT DO NOTHING")
 
 # Two workers that count open calls do so one after the other.
 LOCK_ACCOUNT = Dialects(
@@ -151,18 +167,21 @@ class Exchanged(NamedTuple):
 
     `alive`: our lease holds; where it does not, nothing was opened or claimed.
     `opened`: the ids that are committed as `sending` and may leave.
-    `considered`: how many openings, from the first, the limit of open calls let in; those of them that
-    were not opened have their number open elsewhere.
+    `full`: the ids that a limit of open calls kept out; others that were not opened have their number
+    open elsewhere.
     `claimed`: calls under our lease now, one list per `Wanted`.
-    `states`: the state of every campaign of the account. `now_us`: the database's clock.
+    `states`: the state of every campaign that was asked about; `paced_by`: who keeps its own pace.
+    `held`: how the account is held and slowed. `now_us`: the database's clock.
     """
 
     alive: bool
     opened: frozenset[str]
-    considered: int
+    full: frozenset[str]
     claimed: list[list[Call]]
     states: dict[int, str]
     now_us: int
+    paced_by: dict[int, str | None] = {}  # noqa: RUF012 - never written to
+    held: Held = Held()
 
 
 class Desk(NamedTuple):
@@ -175,6 +194,20 @@ class Desk(NamedTuple):
     calls_open_max: int | None = None
 
 
+class Refusal(NamedTuple):
+    """The provider found the account too fast: hold it for everybody, and lower its pace."""
+
+    hold_s: float
+    factor: float
+
+
+class Stop(NamedTuple):
+    """A campaign that a breaker or the provider stopped, for every worker."""
+
+    campaign_id: int
+    reason: str
+
+
 def exchange(
     desk: Desk,
     campaign_ids: Sequence[int],
@@ -183,8 +216,13 @@ def exchange(
     openings: Sequence[Opening] = (),
     returned: Sequence[Returned] = (),
     wanted: Sequence[Wanted] = (),
+    stops: Sequence[Stop] = (),
+    refusal: Refusal | None = None,
+    rooms: Mapping[int, int] | None = None,
 ) -> Exchanged:
     """Write answers, give leases back, open attempts and claim contacts, all in one transaction.
+
+    `rooms` are the campaigns' own limits of open calls, where they have one.
 
     Answers are written whatever became of the worker's lease: they are facts. An opening that the database
     does not take (another campaign has the number open, the campaign was paused, too many calls are open)
@@ -194,11 +232,26 @@ def exchange(
         NotReady: the database did not take it. Nothing was written or, where the connection broke during
             the commit, everything: answers may be said again, openings must be withdrawn.
     """
+    page = _Page(desk, campaign_ids, answers, openings, returned, wanted, stops, refusal, rooms or {})
     try:
-        return _exchange(desk, campaign_ids, answers, openings, returned, wanted, together=True)
+        return _exchange(page, together=True)
     except IntegrityError:
         # Some answer brings an execution id that another attempt has already: take them one by one.
-        return _exchange(desk, campaign_ids, answers, openings, returned, wanted, together=False)
+        return _exchange(page, together=False)
+
+
+class _Page(NamedTuple):
+    """One transaction's work; see `exchange`."""
+
+    desk: Desk
+    campaign_ids: Sequence[int]
+    answers: Sequence[Answer]
+    openings: Sequence[Opening]
+    returned: Sequence[Returned]
+    wanted: Sequence[Wanted]
+    stops: Sequence[Stop]
+    refusal: Refusal | None
+    rooms: Mapping[int, int]
 
 
 class OpenOfCampaign(NamedTuple):
@@ -222,47 +275,40 @@ def open_of_campaign(
     return OpenOfCampaign(*rows[0])
 
 
-def recent_departures(store: Store, account: str, within_s: float) -> list[float]:
-    """Return how many seconds ago each request of the account left, for the pace after a restart.
+def recent_departures(store: Store, account: str, within_s: float, campaign_id: int = 0) -> list[float]:
+    """Return how many seconds ago each call of the account, or of one campaign, left.
 
     Where a worker died before it wrote that down, the request may have left as late as now.
     """
     with store.read() as connection:
         now_us = store.now_us(connection)
         first = first_attempt_id(now_us - round(within_s * 1e6))
-        rows = store.execute(connection, RECENT, now_us=now_us, first=first, account=account)
+        rows = store.execute(
+            connection, RECENT, now_us=now_us, first=first, account=account, campaign_id=campaign_id
+        )
         return sorted((max(0.0, (now_us - row[0]) / 1e6) for row in rows), reverse=True)
 
 
-def ensure_account(store: Store, account: str) -> None:
-    """Make sure that the account has its row."""
-    with store.write() as connection:
-        store.execute(connection, ENSURE_ACCOUNT, account=account)
-
-
-def _exchange(
-    desk: Desk,
-    campaign_ids: Sequence[int],
-    answers: Sequence[Answer],
-    openings: Sequence[Opening],
-    returned: Sequence[Returned],
-    wanted: Sequence[Wanted],
-    *,
-    together: bool,
-) -> Exchanged:
-    store = desk.store
+def _exchange(page: _Page, *, together: bool) -> Exchanged:
+    desk, store = page.desk, page.desk.store
     with store.write() as connection:
         if together:
-            _record(store, connection, answers)
+            _record(store, connection, page.answers)
         else:
-            for answer in answers:
+            for answer in page.answers:
                 _record_alone(store, connection, answer)
-        claims.give_back(store, connection, desk.worker, returned)
+        claims.give_back(store, connection, desk.worker, page.returned)
         now_us = store.now_us(connection)
-        states = _states(store, connection, campaign_ids)
+        for stop in page.stops:
+            campaigns.stop(store, connection, stop.campaign_id, stop.reason)
+        if page.refusal is not None:
+            hold_s, factor = page.refusal
+            account_row.hold(store, connection, desk.account, seconds=hold_s, factor=factor, now_us=now_us)
+        states, paced_by, held = _states(store, connection, desk.account, page.campaign_ids)
         if not workers.holds(store, connection, desk.worker, now_us):
-            return Exchanged(False, frozenset(), 0, [[] for _ in wanted], states, now_us)
-        openings = openings[: _room(desk, connection)] if openings else openings
+            nothing: list[list[Call]] = [[] for _ in page.wanted]
+            return Exchanged(False, frozenset(), frozenset(), nothing, states, now_us, paced_by, held)
+        openings, full = _fitting(page, connection)
         opened = _open(desk, connection, openings, now_us)
         claimed = [
             claims.claim(
@@ -276,9 +322,9 @@ def _exchange(
             )
             if states.get(one.campaign_id) == "running"
             else []
-            for one in wanted
+            for one in page.wanted
         ]
-        return Exchanged(True, opened, len(openings), claimed, states, now_us)
+        return Exchanged(True, opened, full, claimed, states, now_us, paced_by, held)
 
 
 def _record(store: Store, connection: Connection, answers: Sequence[Answer]) -> None:
@@ -312,13 +358,27 @@ def without_execution_id(answer: Answer) -> Answer:
     )
 
 
-def _room(desk: Desk, connection: Connection) -> int | None:
-    """Return how many more calls of the account may be open; None means any number."""
-    if desk.calls_open_max is None:
-        return None
+def _fitting(page: _Page, connection: Connection) -> tuple[Sequence[Opening], frozenset[str]]:
+    """Return the openings that the limits of open calls let in, and the ids of the others."""
+    desk = page.desk
+    if not page.openings or (desk.calls_open_max is None and not page.rooms):
+        return page.openings, frozenset()
     desk.store.execute(connection, LOCK_ACCOUNT, account=desk.account)
-    open_calls: int = desk.store.execute(connection, OPEN_CALLS, account=desk.account)[0][0]
-    return max(0, desk.calls_open_max - open_calls)
+    if page.rooms:
+        rows = desk.store.execute(connection, OPEN_BY_CAMPAIGN, account=desk.account)
+    else:
+        rows = desk.store.execute(connection, OPEN_CALLS, account=desk.account)
+    open_calls = {row[0]: row[1] for row in rows}
+    left = {one: most - open_calls.get(one, 0) for one, most in page.rooms.items()}
+    whole = math.inf if desk.calls_open_max is None else desk.calls_open_max - sum(open_calls.values())
+    fitting: list[Opening] = []
+    for opening in page.openings:
+        room = left.get(opening.campaign_id, math.inf)
+        if len(fitting) < whole and room > 0:
+            fitting.append(opening)
+            left[opening.campaign_id] = room - 1
+    let_in = {opening.attempt_id for opening in fitting}
+    return fitting, frozenset(one.attempt_id for one in page.openings if one.attempt_id not in let_in)
 
 
 def _open(desk: Desk, connection: Connection, openings: Sequence[Opening], now_us: int) -> frozenset[str]:
@@ -336,6 +396,12 @@ def _open(desk: Desk, connection: Connection, openings: Sequence[Opening], now_u
     return frozenset(row[0] for row in rows)
 
 
-def _states(store: Store, connection: Connection, campaign_ids: Sequence[int]) -> dict[int, str]:
-    rows = as_rows([[campaign_id] for campaign_id in campaign_ids])
-    return {row[0]: row[1] for row in store.execute(connection, STATES, rows=rows)}
+def _states(
+    store: Store, connection: Connection, account: str, campaign_ids: Sequence[int]
+) -> tuple[dict[int, str], dict[int, str | None], Held]:
+    asked = as_rows([[campaign_id] for campaign_id in campaign_ids])
+    rows = store.execute(connection, STATES, rows=asked, account=account)
+    held = Held()
+    if rows and (rows[0][3] or rows[0][4] < 1):
+        held = Held(rows[0][3], Slowed(rows[0][4], rows[0][5] / 1e6))
+    return {row[0]: row[1] for row in rows}, {row[0]: row[2] for row in rows}, held

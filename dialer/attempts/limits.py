@@ -1,38 +1,50 @@
-"""An account's limits inside this process: calls per second, and requests of any kind per minute."""
+"""An account's limits: calls per second, and requests of any kind per minute."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from math import inf
+from typing import TypeVar
 
 import anyio
+import anyio.to_thread
 
-from dialer.attempts.pace import LocalPace, Window, take_together
+from dialer.attempts import account_row
+from dialer.attempts.line import LinePace, RequestPace
+from dialer.attempts.line_slots import Ask, Grant, request_rule
+from dialer.attempts.pace import Gate, LocalPace, take_together
+from dialer.attempts.windows import Slowed, Window
 from dialer.base.clock import Clock
+from dialer.base.settings import Account
+from dialer.store.database import Store
 
-ARRIVAL_GUARD_S = 0.016
-"""How unevenly a busy server may take in what left evenly; it costs 1.6 % of the limit. With 8 ms, a server
-that paused for its garbage collection counted 41 calls in a second at a limit of 40."""
-COLD_FOR_S = 0.25
-COLD_LATE_S = 0.05
-"""The first calls meet cold servers and new connections: they are counted as leaving so much later."""
+T = TypeVar("T")
 
 
 class AccountPace:
-    """Paces submissions by both limits, and every other request (polls, look-ups) by the second.
+    """Paces submissions by both limits, and every other request (polls, look-ups) by the minute's.
 
-    `calls_per_second` may be the account's or, lower, the campaign's; None means no limit.
+    A limit that is None is no limit. Without gates given, the limits are kept for this process alone.
     """
 
-    def __init__(self, calls_per_second: float | None, requests_per_minute: int | None, clock: Clock) -> None:
-        self._calls = LocalPace([Window(calls_per_second, 1.0)], clock) if calls_per_second else None
-        self._requests = (
-            LocalPace([Window(requests_per_minute, 60.0)], clock) if requests_per_minute else None
-        )
-        self._both = [pace for pace in (self._calls, self._requests) if pace is not None]
+    def __init__(
+        self,
+        calls_per_second: float | None,
+        requests_per_minute: int | None,
+        clock: Clock,
+        *,
+        calls: LocalPace | LinePace | None = None,
+        requests: RequestPace | LocalPace | None = None,
+    ) -> None:
+        if calls is None and calls_per_second:
+            calls = LocalPace([Window(calls_per_second, 1.0)], clock, cold=True)
+        if requests is None and requests_per_minute:
+            requests = LocalPace([Window(requests_per_minute, 60.0)], clock)
+        self._calls, self._requests = calls, requests
+        self._both: list[Gate] = [gate for gate in (calls, requests) if gate is not None]
         self._clock = clock
         self._held_until = 0.0
-        self._first_at = 0.0
         per_second = [calls_per_second, requests_per_minute and requests_per_minute / 60]
         self.limit = min((limit for limit in per_second if limit), default=None)
         """Submissions per second that can be reached, None where nothing limits them."""
@@ -40,45 +52,107 @@ class AccountPace:
     @property
     def rate(self) -> float:
         """Submissions per second now: 0 while held, infinite where nothing limits them."""
-        if not self._both and self._clock.monotonic() < self._held_until:
-            return 0.0
-        return min((pace.rate for pace in self._both), default=inf)
+        if self._both:
+            return min(pace.rate for pace in (self._calls, self._requests) if pace is not None)
+        return 0.0 if self._clock.monotonic() < self._held_until else inf
 
     async def take(self) -> float:
-        """Wait until one submission may leave; return the moment at which it is counted (monotonic)."""
+        """Wait until one submission may leave; return the moment at which it is counted (monotonic).
+
+        Raises:
+            NotReady: the account's line in the database cannot be reached now.
+        """
+        await self._wait_out_hold()
         if self._both:
-            at = await take_together(*self._both)
-            self._first_at = self._first_at or at
-            if at - self._first_at < COLD_FOR_S:
-                self.departed(at, at + COLD_LATE_S)
-                at += COLD_LATE_S
-            return at
-        wait_s = self._held_until - self._clock.monotonic()
-        await (self._clock.sleep(wait_s) if wait_s > 0 else anyio.lowlevel.checkpoint())
+            return await take_together(*self._both)
+        await anyio.lowlevel.checkpoint()
         return self._clock.monotonic()
 
-    def departed(self, granted_at: float, left_at: float) -> None:
-        """Count a submission when it left, where that was later than its token said."""
-        for pace in self._both:
-            pace.departed(granted_at, left_at)
+    def departed(self, granted_at: float, left_at: float) -> float:
+        """Count a submission when it left, where that was later than granted; return when it is counted."""
+        return self._calls.departed(granted_at, left_at) if self._calls is not None else granted_at
+
+    def answered(self, counted_at: float, answered_at: float) -> None:
+        """Learn from an answer when its submission had arrived."""
+        if self._calls is not None:
+            self._calls.answered(counted_at, answered_at)
 
     async def request(self) -> None:
-        """Wait until one request that is no submission may leave."""
+        """Wait until one request that is no submission may leave.
+
+        Raises:
+            NotReady: the account's line in the database cannot be reached now.
+        """
+        await self._wait_out_hold()
         if self._requests is not None:
             await self._requests.take()
 
     def remember(self, departures: Iterable[float]) -> None:
         """Count departures of before this process began, by the monotonic clock."""
-        for pace in self._both:
-            pace.remember(departures)
+        departures = list(departures)
+        for pace in (self._calls, self._requests):
+            if isinstance(pace, LocalPace | LinePace):
+                pace.remember(departures)
 
     def hold(self, seconds: float) -> None:
         """Let nothing leave for so long: the provider asked for it."""
         self._held_until = max(self._held_until, self._clock.monotonic() + seconds)
-        for pace in self._both:
-            pace.hold(seconds)
+        if self._calls is not None:
+            self._calls.hold(seconds)
 
     def slow(self, factor: float = 0.5) -> None:
         """Lower the pace; it climbs back by itself."""
-        for pace in self._both:
-            pace.slow(factor)
+        if self._calls is not None:
+            self._calls.slow(factor)
+
+    def follow(self, held_s: float, slowed: Slowed) -> None:
+        """Take over what the database says of the account: held for so long, and how it was slowed."""
+        if held_s > 0:
+            self.hold(held_s)
+        if self._calls is not None:
+            self._calls.follow(slowed)
+
+    async def aclose(self) -> None:
+        """Ask the database for no more slots."""
+        for pace in (self._calls, self._requests):
+            if isinstance(pace, LinePace | RequestPace):
+                await pace.aclose()
+
+    async def _wait_out_hold(self) -> None:
+        while (wait_s := self._held_until - self._clock.monotonic()) > 0:
+            await self._clock.sleep(wait_s)
+
+
+def shared_pace(
+    store: Store,
+    account: Account,
+    clock: Clock,
+    worker: Callable[[], str],
+    database: anyio.CapacityLimiter,
+) -> AccountPace:
+    """Return the account's pace over everybody who uses this database.
+
+    Requests of any kind have their line in the database, on SQLite too: `dialer reconcile` may run beside
+    a dialer. Calls have one on PostgreSQL; a SQLite file has one dialer at a time.
+    """
+
+    def in_database(work: Callable[[], T]) -> Awaitable[T]:
+        return anyio.to_thread.run_sync(work, limiter=database)
+
+    calls, requests = None, None
+    if account.calls_per_second and not store.is_sqlite:
+
+        def take_slots(ask: Ask) -> Awaitable[Grant]:
+            return in_database(partial(account_row.take_slots, store, account.name, ask))
+
+        calls = LinePace([Window(account.calls_per_second, 1.0)], worker, take_slots, clock, cold=True)
+    if account.requests_per_minute:
+        rule = request_rule(account.requests_per_minute, account.calls_per_second)
+
+        def take_requests(count: int) -> Awaitable[tuple[int, list[int]]]:
+            return in_database(partial(account_row.take_requests, store, account.name, rule, count))
+
+        requests = RequestPace(account.requests_per_minute, rule, take_requests, clock)
+    return AccountPace(
+        account.calls_per_second, account.requests_per_minute, clock, calls=calls, requests=requests
+    )

@@ -19,8 +19,8 @@ LEASE_S = 15.0
 
 ENTER = Dialects(
     """
-    INSERT INTO workers (worker, state, started_at_us, lease_until_us)
-    VALUES (:worker, 'alive', :now_us, :until_us)"""
+    INSERT INTO workers (worker, state, started_at_us, lease_until_us, campaign_id)
+    VALUES (:worker, 'alive', :now_us, :until_us, :campaign_id)"""
 )
 
 RENEW = Dialects(
@@ -88,11 +88,14 @@ class LeaseLost(NotReady):
     """This worker was declared dead: it was silent for longer than its lease. It must send nothing more."""
 
 
-def enter(store: Store, worker: str, lease_s: float = LEASE_S) -> None:
-    """Register a new worker, alive for `lease_s`."""
+def enter(store: Store, worker: str, lease_s: float = LEASE_S, campaign_id: int | None = None) -> None:
+    """Register a new worker, alive for `lease_s`; a run has a campaign."""
     with store.write() as connection:
         now_us = store.now_us(connection)
-        store.execute(connection, ENTER, worker=worker, now_us=now_us, until_us=now_us + round(lease_s * 1e6))
+        until_us = now_us + round(lease_s * 1e6)
+        store.execute(
+            connection, ENTER, worker=worker, now_us=now_us, until_us=until_us, campaign_id=campaign_id
+        )
 
 
 def renew(store: Store, worker: str, lease_s: float = LEASE_S) -> None:

@@ -1,8 +1,9 @@
 """Campaigns in the database: registered, started, paused, resumed, canceled, stopped.
 
-idle -> running -> idle          a run begins and ends
-        running -> stopped       by a breaker or the provider; the next run goes on
-any  -> paused -> idle           by a person; only a person resumes
+idle -> running -> idle          a run begins and the last run of it ends
+any  -> running                  a person lets workers dial it (`dialer worker NAME`, `dialer resume`)
+        running -> stopped       by a breaker or the provider; the next run, or a person, goes on
+any  -> paused -> running        by a person; only a person resumes
 any  -> canceled                 by a person, for good
 """
 
@@ -42,6 +43,34 @@ CANCEL_WAITING = Dialects(
 )
 
 
+STOP = Dialects(
+    """
+    UPDATE campaigns SET state = 'stopped', reason = :reason, changed_at_us = :now_us
+    WHERE campaign_id = :campaign_id AND state = 'running'"""
+)
+
+END_RUN = Dialects(
+    """
+    UPDATE campaigns SET state = 'idle', reason = NULL, changed_at_us = :now_us
+    WHERE name = :name AND state = 'running' AND for_workers = 0
+        AND NOT EXISTS (SELECT 1 FROM workers
+            WHERE workers.campaign_id = campaigns.campaign_id AND workers.state = 'alive'
+                AND workers.worker <> :worker)"""
+)
+
+RUNNING = Dialects("SELECT campaign_id, name, account, spec FROM campaigns WHERE state = 'running'")
+
+TAKE_PACE = Dialects(
+    """
+    UPDATE campaigns SET pace_worker = :worker
+    WHERE campaign_id = :campaign_id AND (pace_worker IS NULL OR pace_worker = :worker
+        OR pace_worker NOT IN (SELECT worker FROM workers WHERE state = 'alive'))
+    RETURNING campaign_id"""
+)
+
+KEEP = text("UPDATE campaigns SET for_workers = :kept WHERE name = :name")
+
+
 class KnownCampaign(NamedTuple):
     """A campaign as the database has it."""
 
@@ -74,15 +103,19 @@ def find(store: Store, connection: Connection, name: str) -> KnownCampaign | Non
     return KnownCampaign(*rows[0]) if rows else None
 
 
-def start(store: Store, connection: Connection, known: KnownCampaign) -> None:
-    """Let the campaign run.
+def start(store: Store, connection: Connection, known: KnownCampaign, *, for_workers: bool = False) -> None:
+    """Let the campaign run: for as long as a run of it lasts or, `for_workers`, until a person ends it.
 
     Raises:
         Stopped: a person paused it.
         BadInput: it was canceled.
     """
     refuse_unless_startable(known)
-    _change(store, connection, known.name, "running", None)
+    if known.state != "running":
+        _change(store, connection, known.name, "running", None)
+        _keep(connection, known.name, for_workers)
+    elif for_workers:
+        _keep(connection, known.name, True)
 
 
 def refuse_unless_startable(known: KnownCampaign) -> None:
@@ -103,14 +136,13 @@ def pause(store: Store, name: str, reason: str) -> KnownCampaign:
 
 
 def resume(store: Store, name: str) -> KnownCampaign:
-    """Take a pause back; the next `dialer run` or worker goes on."""
+    """Let workers, or the next `dialer run`, dial it: after a pause, a stop or for the first time."""
     with store.write() as connection:
         known = _known(store, connection, name)
         if known.state == "canceled":
             raise BadInput(f"campaign '{name}' was canceled, for good; copy its folder under a new name")
-        if known.state != "paused":
-            return known
-        return _change(store, connection, name, "idle", None)
+        _keep(connection, name, True)
+        return known if known.state == "running" else _change(store, connection, name, "running", None)
 
 
 def cancel(store: Store, name: str, reason: str) -> KnownCampaign:
@@ -121,14 +153,38 @@ def cancel(store: Store, name: str, reason: str) -> KnownCampaign:
         return known
 
 
-def stop(store: Store, connection: Connection, name: str, reason: str) -> None:
+def stop(store: Store, connection: Connection, campaign_id: int, reason: str) -> None:
     """Write down that a breaker or the provider stopped the campaign, unless a person ended it before."""
-    _change(store, connection, name, "stopped", reason, only_from="running")
+    store.execute(connection, STOP, campaign_id=campaign_id, reason=reason, now_us=store.now_us(connection))
 
 
-def end_run(store: Store, connection: Connection, name: str) -> None:
-    """Write down that the run ended; a pause, a stop or a cancellation stays."""
-    _change(store, connection, name, "idle", None, only_from="running")
+def end_run(store: Store, connection: Connection, name: str, worker: str) -> None:
+    """Write down that a run ended; what workers or another run still dial goes on.
+
+    A pause, a stop or a cancellation stays.
+    """
+    store.execute(connection, END_RUN, name=name, worker=worker, now_us=store.now_us(connection))
+
+
+class RunningCampaign(NamedTuple):
+    """A campaign that may be dialed, with what its file said when it was started."""
+
+    campaign_id: int
+    name: str
+    account: str
+    spec: str
+
+
+def running(store: Store) -> list[RunningCampaign]:
+    """Return every campaign that may be dialed now."""
+    with store.read() as connection:
+        return [RunningCampaign(*row) for row in store.execute(connection, RUNNING)]
+
+
+def take_pace(store: Store, campaign_id: int, worker: str) -> bool:
+    """Become the one worker that dials a campaign with a pace of its own; False while another one lives."""
+    with store.write() as connection:
+        return bool(store.execute(connection, TAKE_PACE, campaign_id=campaign_id, worker=worker))
 
 
 def redialing(store: Store) -> set[int]:
@@ -141,6 +197,10 @@ def redialing(store: Store) -> set[int]:
 def settle_canceled(store: Store, connection: Connection, known: KnownCampaign) -> None:
     """Cancel what returned to `waiting` after the campaign was canceled."""
     store.execute(connection, CANCEL_WAITING, campaign_id=known.campaign_id)
+
+
+def _keep(connection: Connection, name: str, kept: bool) -> None:
+    connection.execute(KEEP, {"name": name, "kept": int(kept)})
 
 
 def _known(store: Store, connection: Connection, name: str) -> KnownCampaign:

@@ -65,7 +65,7 @@ def demo(*, seed: int = 1, database_url: str | None = None) -> int:
         campaign = read_campaign("demo", settings)
         console.print(f"A pretend UnleashX answers on {provider_url}, as on a bad day.\n", markup=False)
         with open_store(settings, create=True) as store:
-            with dialing_rights(store, "demo"):
+            with dialing_rights(store):
                 with loading_bar() as watch:
                     [books] = load(store, campaign, watch=watch)
                 _print_books(books.rows_read, books.accepted, books.rejected, books.duplicate, books.reasons)

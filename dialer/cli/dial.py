@@ -47,7 +47,7 @@ def run(
     account = said.account(settings)
     anyio.run(reach, account, said.call.agent)
     lists = open_lists(said)
-    with open_store(settings, create=True) as store, dialing_rights(store, account.name):
+    with open_store(settings, create=True) as store, dialing_rights(store):
         with loading_bar() as watch_list:
             books = load(store, said, lists, only_new=True, watch=watch_list)
         for one in books:

@@ -14,6 +14,7 @@ from dialer.attempts import ledger
 from dialer.attempts.breaker import Breaker
 from dialer.attempts.dialing import Dialing
 from dialer.attempts.lane import Lane
+from dialer.attempts.windows import Slowed
 from dialer.base.clock import SystemClock
 from dialer.base.errors import AccountStopped, MaybeDialled, NotDialled, NotReady, Refused
 from dialer.calls.campaigns import pause
@@ -36,8 +37,15 @@ class FreePace:
         await anyio.lowlevel.checkpoint()
         return 0.0
 
-    def departed(self, granted_at: float, left_at: float) -> None:
+    def departed(self, granted_at: float, left_at: float) -> float:
         assert left_at >= granted_at
+        return granted_at
+
+    def answered(self, counted_at: float, answered_at: float) -> None:
+        assert answered_at >= counted_at
+
+    def follow(self, held_s: float, slowed: Slowed) -> None:
+        self.followed = held_s
 
     def hold(self, seconds: float) -> None:
         self.holds.append(seconds)
@@ -189,7 +197,7 @@ async def test_a_throttled_account_is_held_and_the_contact_waits(live: Store) ->
 
     pace = FreePace()
     lane = lane_for(live, Scripted(script), [campaign_id], in_flight=1, pace=pace)
-    await run_until(lane, lambda: bool(pace.holds) and lane.counts.not_dialled == 1 and not lane._answers)
+    await run_until(lane, lambda: bool(pace.holds) and lane.counts.not_dialled == 1 and lane._books.settled)
     assert pace.holds == [7.0]
     assert statuses(live) == {"waiting": 3}
 
@@ -254,7 +262,7 @@ async def test_open_calls_stay_below_their_limit(live: Store) -> None:
     campaign_id = seed_campaign(live, contacts=20)
     provider = Scripted(accept)
     lane = lane_for(live, provider, [campaign_id], calls_open_max=5)
-    await run_until(lane, lambda: lane.counts.accepted == 5 and lane._full_until > 0)
+    await run_until(lane, lambda: lane.counts.accepted == 5 and lane._books.full_until > 0)
     assert sum(provider.placed.values()) == 5
 
 
@@ -271,7 +279,7 @@ async def test_nothing_leaves_in_the_last_seconds_of_the_lease(live: Store) -> N
     campaign_id = seed_campaign(live, contacts=5)
     provider = Scripted(accept)
     lane = lane_for(live, provider, [campaign_id], lease_until=lambda: SystemClock().monotonic() + 1.0)
-    await run_until(lane, lambda: not lane.alive)
+    await run_until(lane, lambda: any(one.opened for one in lane.dialings))
     assert not provider.placed
     assert statuses(live) == {"waiting": 5}
 
@@ -305,7 +313,7 @@ async def test_a_lane_is_not_idle_while_its_last_answer_is_being_written(live: S
     """A run that looks at the ledger just then would see no open call, and leave before its outcome."""
     campaign_id = seed_campaign(live, contacts=1)
     lane = lane_for(live, Scripted(accept, wait_s=0.1), [campaign_id])
-    database = lane._database
+    database = lane._books._database
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lane.run)

@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 
 import dialer.run
-from dialer.attempts import answers, lane, ledger, reconcile, settle
+from dialer.attempts import answers, books, lane, ledger, reconcile, settle
 from dialer.base.settings import read_settings
 from dialer.calls import campaigns
 from dialer.calls import load as loading
@@ -57,7 +57,7 @@ def go(folder: Path, environment: dict[str, str], point: str = "", nth: int = 1,
     campaign = read_campaign(folder / "campaigns" / "spring", settings)
     store = Store(settings.database_url)
     prepare(store)
-    with dialing_rights(store, "unleashx"):
+    with dialing_rights(store):
         loading.load(store, campaign, only_new=True)
         progress = anyio.run(Run(store, campaign, campaign.account(settings), wait=True, for_s=for_s).go)
     store.close()
@@ -68,7 +68,7 @@ def hurry() -> None:
     """Shorten every pause that only matters where a provider is far and a day is long."""
     dialer.run.LEASE_S = 2.0
     lane.LEASE_MARGIN_S = 0.3
-    lane.RECHECK_S = 0.05
+    books.RECHECK_S = 0.05
     answers.RETRY_FIRST_S = 0.05
     answers.FIRST_LOOKUP_S = 0.05
     reconcile.STEPS = (0.5, 1.0)

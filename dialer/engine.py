@@ -1,0 +1,255 @@
+"""One account's dialing in one process: its provider, its pace, its lane, its look-ups and its list of calls.
+
+`dialer run` has one of these for its campaign, `dialer worker` one for each account with a running campaign.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from random import Random
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+import structlog
+
+from dialer.attempts import account_row, ledger
+from dialer.attempts.books import DATABASE_PATIENCE_S
+from dialer.attempts.breaker import Breaker
+from dialer.attempts.dialing import Dialing
+from dialer.attempts.lane import Lane
+from dialer.attempts.lease import Lease
+from dialer.attempts.ledger import Desk
+from dialer.attempts.limits import shared_pace
+from dialer.attempts.own_pace import OwnPace
+from dialer.attempts.reconcile import Reconciled, Reconciler
+from dialer.base.clock import Clock
+from dialer.base.errors import NotReady
+from dialer.base.settings import Account
+from dialer.calls import campaigns
+from dialer.campaign.campaign import Campaign
+from dialer.outcomes.collect import Collected, Collector
+from dialer.providers.open import open_account
+from dialer.providers.provider import Provider
+from dialer.store.database import Store
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+PACE_TURN_S = 0.5
+"""How often a worker asks for a campaign's own pace that another worker keeps."""
+
+
+class AccountDialer:
+    """One account's dialing; `opened` makes its lane, `run` dials until the lane was stopped.
+
+    `reconciled` and `collected` add up what look-ups and the provider's list brought; `news_at` is when
+    something came of them last, `list_failures` how many readings in a row failed.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        account: Account,
+        lease: Lease,
+        clock: Clock,
+        random: Random,
+        patience_s: float = DATABASE_PATIENCE_S,
+    ) -> None:
+        self.account = account
+        self.reconciled = Reconciled()
+        self.collected = Collected()
+        self.news_at = 0.0
+        self.list_failures = 0
+        self.lane: Lane
+        self._store = store
+        self._lease = lease
+        self._clock = clock
+        self._random = random
+        self._patience_s = patience_s
+        self._database = anyio.CapacityLimiter(1)
+        # On SQLite one writer at a time is all there is; on PostgreSQL no slot waits for a page of the books.
+        slots = self._database if store.is_sqlite else anyio.CapacityLimiter(2)
+        self.pace = shared_pace(store, account, clock, lambda: lease.worker, slots)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Open the provider; the account's row must not exist yet.
+
+        Raises:
+            BadInput, NotReady: the account cannot be used; nothing was written.
+        """
+        async with open_account(self.account, self._clock, self.pace.request) as provider:
+            self._provider: Provider = provider
+            try:
+                yield
+            finally:
+                await self.pace.aclose()
+
+    async def enter(self) -> None:
+        """Make the lane, with what left lately in mind; the lease must have been entered."""
+        account = self.account
+        await self._in_database(partial(account_row.ensure_account, self._store, account.name))
+        ages_s = await self._in_database(partial(ledger.recent_departures, self._store, account.name, 61.0))
+        now = self._clock.monotonic()
+        self.pace.remember(now - age_s for age_s in ages_s)
+        self.lane = Lane(
+            Desk(self._store, self._lease.worker, account.name, account.provider, account.calls_open_max),
+            self._provider,
+            self.pace,
+            [],
+            clock=self._clock,
+            requests_in_flight_max=account.requests_in_flight_max,
+            pace_limit=self.pace.limit,
+            drain_s=account.timeout_s,
+            lease_until=lambda: self._lease.until,
+            database=self._database,
+            random=self._random,
+            patience_s=self._patience_s,
+        )
+
+    async def take_up(self, campaign_id: int, campaign: Campaign) -> Dialing:
+        """Dial the campaign from now on."""
+        own, limit = campaign.pace.calls_per_second, self.pace.limit
+        narrower = own is not None and (limit is None or own < limit)
+        dialing = Dialing(
+            campaign_id,
+            campaign.name,
+            campaign.call.agent,
+            dict(campaign.call.metadata),
+            Breaker(campaign.stop.failure_rate, campaign.stop.over_attempts),
+            campaign.call.from_numbers,
+            priority=campaign.pace.priority,
+            own_pace=OwnPace(own) if narrower and own is not None else None,
+            paces=not narrower,
+            calls_open_max=campaign.pace.calls_open_max,
+        )
+        if narrower:
+            await self._take_pace(dialing)
+        self.lane.add(dialing)
+        return dialing
+
+    async def run(self) -> None:
+        """Dial, look up and read outcomes until the lane was stopped and has drained.
+
+        Raises:
+            NotReady: the database was away for longer than the lane's patience.
+        """
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._reconcile)
+            tasks.start_soon(self._collect)
+            tasks.start_soon(self._take_paces)
+            await self.lane.run()
+            tasks.cancel_scope.cancel()
+
+    # -- beside the lane ----------------------------------------------------------------------------
+
+    async def _reconcile(self) -> None:
+        redialing = partial(campaigns.redialing, self._store)
+        reconciler = Reconciler(self._store, self._provider, self.account, redialing, self._database)
+        pause_s = min(1.0, max(0.1, self.account.listing_delay_s / 50))
+        while True:
+            try:
+                if await self._turn(account_row.take_looking_turn):
+                    self._add_reconciled(await reconciler.round())
+                    await self._end_turn(account_row.end_looking_turn)
+            except NotReady as error:
+                log.warning("reconcile.failed", account=self.account.name, error=str(error))
+            await self._clock.sleep(pause_s)
+
+    async def _collect(self) -> None:
+        collector = Collector(self._store, self._provider, self.account, self._database)
+        again_s = self.account.poll_s if self._store.is_sqlite else self.account.poll_s / 2
+        while True:
+            await self._clock.sleep(again_s)
+            try:
+                if not await self._turn(account_row.take_polling_turn):
+                    continue
+                done = await collector.round()
+                await self._end_turn(account_row.end_polling_turn, again_s)
+            except NotReady as error:
+                self.list_failures += 1
+                log.warning("outcomes.not_read", account=self.account.name, error=str(error))
+            else:
+                self.list_failures = 0
+                self.collected.ended += done.ended
+                self.collected.found += done.found
+                self._heard(done.ended + done.found)
+
+    def _add_reconciled(self, done: Reconciled) -> None:
+        self.reconciled.bound += done.bound
+        self.reconciled.freed += done.freed
+        self.reconciled.held += done.held
+        self._heard(done.bound + done.freed)
+
+    def _heard(self, news: int) -> None:
+        if news:
+            self.news_at = self._clock.monotonic()
+
+    async def _turn(self, take: Callable[[Store, str, float], bool]) -> bool:
+        """Return whether this worker does it this time; on SQLite there is no other."""
+        if self._store.is_sqlite:
+            return True
+        return await self._in_database(partial(take, self._store, self.account.name, self._lease.lease_s))
+
+    async def _end_turn(self, end: Callable[..., None], *words: float) -> None:
+        if not self._store.is_sqlite:
+            await self._in_database(partial(end, self._store, self.account.name, *words))
+
+    async def _take_paces(self) -> None:
+        while True:
+            await self._clock.sleep(PACE_TURN_S)
+            for dialing in list(self.lane.dialings):
+                if dialing.own_pace is not None and not dialing.paces and dialing.state == "running":
+                    try:
+                        await self._take_pace(dialing)
+                    except NotReady as error:
+                        log.warning("pace.not_taken", campaign=dialing.name, error=str(error))
+
+    async def _take_pace(self, dialing: Dialing) -> None:
+        """Become the one that dials a campaign with a pace of its own, and learn what left lately."""
+        own_pace = dialing.own_pace
+        assert own_pace is not None
+        taken = self._store.is_sqlite or await self._in_database(
+            partial(campaigns.take_pace, self._store, dialing.campaign_id, self._lease.worker)
+        )
+        if not taken:
+            return
+        within_s = own_pace.longest_s + 1.0
+        ages_s = await self._in_database(
+            partial(ledger.recent_departures, self._store, self.account.name, within_s, dialing.campaign_id)
+        )
+        now = self._clock.monotonic()
+        own_pace.remember(now - age_s for age_s in ages_s)
+        dialing.paces = True
+
+    async def _in_database(self, work: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(work, limiter=self._database)
+
+
+class Interrupted:
+    """Hears SIGTERM and Ctrl-C: `stop` is called on the first, `cut_off` on the second."""
+
+    def __init__(self, stop: Callable[[], None], cut_off: Callable[[], None]) -> None:
+        self.signaled: int | None = None
+        self._stop = stop
+        self._cut_off = cut_off
+
+    async def listen(self) -> None:
+        """Stop in good order on the first signal, at once on the second."""
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for number in signals:
+                if self.signaled is not None:
+                    self._cut_off()
+                self.signaled = number
+                self._stop()
+
+
+def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error of a group of tasks: the one to tell."""
+    error = group.exceptions[0]
+    return first_error(error) if isinstance(error, BaseExceptionGroup) else error
