@@ -97,9 +97,10 @@ def _repair(cells: Cells, rows: I64, texts: pl.Series, asked: Asked) -> None:
     frame = frame.with_columns(bare=bare, quotes=quotes).with_columns(parts=split(pl.col("bare")))
     several = frame.filter(pl.col("parts").list.len() > 1).select("row", text="parts").explode("text")
     several = several.filter(pl.col("text").str.contains(r"\d")).with_columns(quotes=pl.lit(None, pl.String))
-    wholes = _read_parts(frame.select("row", "quotes", text="bare", original="text"), asked)
-    parts = _read_parts(several.with_columns(original="text"), asked)
-    chosen = _choose(wholes, parts, frame.height)
+    wholes = frame.select("row", "quotes", text="bare", original="text", whole=True)
+    parts = several.select("row", "quotes", text="text", original="text", whole=False)
+    both = _read_parts(pl.concat([wholes, parts]), asked)
+    chosen = _choose(both.filter("whole"), both.filter(~pl.col("whole")), frame.height)
     _write(cells, rows, chosen)
 
 
@@ -115,25 +116,24 @@ def _read_parts(parts: pl.DataFrame, asked: Asked) -> pl.DataFrame:
     # What libphonenumber reads without help is left as it is.
     untouched = pl.col("note").is_not_null() | pl.col("damaged")
     parts = parts.with_columns(mended=pl.when(untouched).then("mended").otherwise("original"))
-    first = asked.reader.read(parts["mended"], asked.region, asked.names)
-    value, outcome = first.value.copy(), first.outcome.copy()
-    valid = asked.reader.outcomes.verdicts()[outcome] == Verdict.VALID
-    hidden = np.flatnonzero(~valid & parts["changed"].to_numpy())
-    extension = first.extension.dense("extension", len(value))
-    uncovered = np.zeros(len(value), dtype=np.bool_)
-    if len(hidden):
-        again = asked.of(hidden)
-        second = again.reader.read(parts["plain"].gather(hidden), again.region, again.names)
-        found = asked.reader.outcomes.verdicts()[second.outcome] == Verdict.VALID
-        value[hidden[found]] = second.value[found]
-        outcome[hidden[found]] = second.outcome[found]
-        uncovered[hidden[found]] = True
-        dense = second.extension.dense("extension", len(hidden))
-        extension = extension.scatter(hidden[found], dense.filter(pl.Series(found)))
+    # Each text as it is, and behind them those with invisible characters without them, read in one go.
+    height, hidden = parts.height, np.flatnonzero(parts["changed"])
+    places = np.concatenate([np.arange(height), hidden])
+    again = asked.of(places)
+    texts = pl.concat([parts["mended"], parts["plain"].gather(hidden)], rechunk=True)
+    numbers = again.reader.read(texts, again.region, again.names)
+    valid = asked.reader.outcomes.verdicts()[numbers.outcome] == Verdict.VALID
+    found = valid[height:] & ~valid[:height][hidden]
+    place = np.arange(height)
+    place[hidden[found]] = height + np.flatnonzero(found)
+    value, outcome = numbers.value[place], numbers.outcome[place]
+    extension = numbers.extension.dense("extension", len(places)).gather(place)
+    uncovered = place >= height
     outcome[parts["damaged"].to_numpy()] = asked.reader.outcomes.code(Outcome(Verdict.DAMAGED))
     hint = pl.when(pl.Series(uncovered)).then(pl.lit("invisible characters dropped"))
     return parts.select(
         "row",
+        "whole",
         pl.Series("value", value),
         pl.Series("outcome", outcome),
         extension,

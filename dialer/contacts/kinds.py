@@ -13,7 +13,7 @@ import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumber, phonenumberutil, timezone
 from phonenumbers.tzdata import TIMEZONE_DATA
 
-from dialer.contacts.numbers import I64, TYPES, Flags, Outcome, Outcomes, Verdict
+from dialer.contacts.numbers import I64, TYPES, U64, Flags, Outcome, Outcomes, Verdict
 from dialer.contacts.patterns import UnknownSyntax, language
 from dialer.contacts.pieces import edges, inside
 from dialer.contacts.scalar import POSSIBLE
@@ -39,7 +39,7 @@ _TYPES_IN_ORDER = (
 class Kinds(NamedTuple):
     """Where each run of E.164 numbers of one length starts, and the code of its outcome."""
 
-    start: I64
+    start: U64
     outcome: I64
 
 
@@ -48,7 +48,7 @@ def compile_kinds(outcomes: Outcomes, length: int) -> Kinds:
 
     Numbers of no calling code, or with too short a rest, cannot come out of a parse: any outcome will do.
     """
-    starts, codes = [np.zeros(1, dtype=np.int64)], [np.zeros(1, dtype=np.int64)]
+    starts, codes = [np.zeros(1, dtype=np.uint64)], [np.zeros(1, dtype=np.int64)]
     for code in sorted(phonenumberutil.COUNTRY_CODE_TO_REGION_CODE, key=str):
         rest = length - len(str(code))
         if NSN_MIN <= rest <= NSN_MAX:
@@ -56,7 +56,7 @@ def compile_kinds(outcomes: Outcomes, length: int) -> Kinds:
                 start, outcome = _classify(outcomes, code, rest)
             except UnknownSyntax:
                 start, outcome = np.zeros(1, dtype=np.int64), np.full(1, ASK_KIND, dtype=np.int64)
-            starts.append(start + code * 10**rest)
+            starts.append(start.astype(np.uint64) + np.uint64(code * 10**rest))
             codes.append(outcome)
     start, outcome = np.concatenate(starts), np.concatenate(codes)
     keep = np.concatenate([[True], (outcome[1:] != outcome[:-1])])

@@ -28,19 +28,28 @@ class Lookup:
         self._factor = np.where(count > 1, buckets / 10.0**length, 0.0)
         self._base = np.concatenate([[0], np.cumsum(buckets)[:-1]]).astype(np.int64)
         self._last = int(buckets.sum()) - 1
-        self._first: npt.NDArray[np.int32] = np.searchsorted(
-            self._bucket(keys), np.arange(self._last + 2)
-        ).astype(np.int32)
+        filled = np.bincount(self._bucket(keys) + 1, minlength=self._last + 2)
+        self._first: npt.NDArray[np.int32] = np.cumsum(filled, dtype=np.int32)
 
     def find(self, keys: U64) -> I64:
         """Return the index of the last key of the table that is not above each of the given ones."""
         bucket = self._bucket(keys)
-        index = self._first.take(bucket + 1).astype(np.int64)
-        searched = np.flatnonzero(index != self._first.take(bucket))
-        index -= 1
-        if len(searched):
-            index[searched] = np.searchsorted(self._keys, keys[searched], side="right") - 1
-        return index
+        low = self._first.take(bucket)
+        bucket += 1
+        high = self._first.take(bucket)
+        found: I64 = low.astype(np.int64)
+        rows = np.flatnonzero(low != high)
+        low, high, keys = low[rows], high[rows], keys[rows]
+        # The buckets that hold several starts are halved until none is left.
+        while len(rows):
+            middle = (low + high) >> 1
+            passed = self._keys.take(middle) <= keys
+            low, high = np.where(passed, middle + 1, low), np.where(passed, high, middle)
+            found[rows] = low
+            going = np.flatnonzero(low < high)
+            rows, low, high, keys = rows[going], low[going], high[going], keys[going]
+        found -= 1
+        return found
 
     def _bucket(self, keys: U64) -> I64:
         context = (keys >> np.uint64(DIGIT_BITS)).astype(np.int64)

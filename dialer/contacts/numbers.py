@@ -125,14 +125,19 @@ class Sparse(NamedTuple):
         """Return a String column, null in all other rows."""
         if not len(self.rows):
             return pl.Series(name, [None], dtype=pl.String).new_from_index(0, height)
-        place = np.full(height, len(self.texts), dtype=np.uint32)
-        place[self.rows] = np.arange(len(self.rows), dtype=np.uint32)
-        nothing = pl.Series([None], dtype=pl.String)
-        return pl.concat([self.texts.rename(name), nothing]).gather(place)
+        return spread(self.texts, np.arange(len(self.rows)), self.rows, height).alias(name)
 
     def shifted(self, rows: I64) -> Sparse:
         """Return the same texts for the rows of a larger frame that ours were taken from."""
         return Sparse(rows[self.rows], self.texts)
+
+
+def spread(texts: pl.Series, which: I64, rows: I64, height: int) -> pl.Series:
+    """Return a column with `texts[which]` in the given rows, null in all others."""
+    place = np.full(height, len(texts), dtype=np.uint32)
+    place[rows] = which
+    # One chunk: gathering from two takes ten times as long.
+    return pl.concat([texts, pl.Series([None], dtype=pl.String)], rechunk=True).gather(pl.Series(place))
 
 
 class Numbers(NamedTuple):
@@ -149,15 +154,3 @@ class Numbers(NamedTuple):
     extension: Sparse
     long: Sparse
     unusual: I64
-
-    def phone(self) -> pl.Series:
-        """Return E.164 as text, null where nothing was parsed."""
-        texts = as_e164(self.value)
-        return texts.scatter(self.long.rows, self.long.texts) if len(self.long.rows) else texts
-
-
-def as_e164(value: U64) -> pl.Series:
-    """Return `+` and the digits, null where the value is 0."""
-    frame = pl.DataFrame({"value": value})
-    known = pl.when(pl.col("value") != 0).then(pl.col("value"))
-    return frame.select(phone=pl.lit("+") + known.cast(pl.String))["phone"]

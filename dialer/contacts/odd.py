@@ -60,6 +60,22 @@ _FOLDED = {
 }
 
 
+class Folded(NamedTuple):
+    """Texts in ASCII; `trimmed` begins with the first digit or + and ends with the number.
+
+    `ask` marks texts for `phonenumbers`, `special` those of which more must be known than `trimmed`.
+    """
+
+    text: pl.Series
+    trimmed: pl.Series
+    ask: Flags
+    special: Flags
+
+    def of(self, rows: I64) -> Folded:
+        """Return the same for some of the rows."""
+        return Folded(self.text.gather(rows), self.trimmed.gather(rows), self.ask[rows], self.special[rows])
+
+
 class Cleaned(NamedTuple):
     """Per text: digits with or without a + in front, null where it does not look like a number.
 
@@ -72,12 +88,21 @@ class Cleaned(NamedTuple):
     long: Flags
 
 
-def clean(texts: pl.Series) -> Cleaned:
+def fold(texts: pl.Series) -> Folded:
+    """Return the texts without labels in front, wrappings and unusual characters, where that is enough."""
+    folded, ask = _in_ascii(texts.fill_null(""))
+    frame = pl.DataFrame({"text": folded, "size": texts.fill_null("").str.len_bytes()})
+    special = (pl.col("size") > _TEXT_MAX) | pl.col("text").str.contains(_CONTEXT, literal=True)
+    frame = frame.with_columns(trimmed=_trimmed(pl.col("text")), special=special)
+    return Folded(folded, frame["trimmed"], ask, ask | frame["special"].to_numpy())
+
+
+def clean(texts: pl.Series, folded: Folded) -> Cleaned:
     """Return what libphonenumber would go on with."""
-    frame = pl.DataFrame({"raw": texts.fill_null("")})
-    frame = frame.with_columns(long=pl.col("raw").str.len_chars() > _TEXT_MAX)
-    folded, ask = _fold(frame["raw"])
-    frame = frame.with_columns(text=folded, ask=pl.Series(ask)).with_columns(_start())
+    frame = pl.DataFrame(
+        {"raw": texts.fill_null(""), "text": folded.text, "trimmed": folded.trimmed, "ask": folded.ask}
+    )
+    frame = frame.with_columns(long=pl.col("raw").str.len_chars() > _TEXT_MAX).with_columns(_start())
     frame = frame.with_columns(
         text=pl.when(pl.col("text").str.contains(";isub=", literal=True))
         .then(pl.col("text").str.replace(r"(?s)^(.+?);isub=.*$", "${1}"))
@@ -95,14 +120,14 @@ def clean(texts: pl.Series) -> Cleaned:
     )
 
 
+def _trimmed(text: pl.Expr) -> pl.Expr:
+    return text.str.replace(r"(?s)^[^+0-9]*", "").str.replace(r"(?s)[^#A-Za-z0-9]+$", "")
+
+
 def _start() -> list[pl.Expr]:
     """Return the text from the first digit or + to the end of the number, and what to ask."""
     text = pl.col("text")
-    plain = (
-        text.str.replace(r"(?s)^[^+0-9]*", "")
-        .str.replace(r"(?s)[^#A-Za-z0-9]+$", "")
-        .str.replace(r"(?s)[\\/] *x.*$", "")
-    )
+    plain = pl.col("trimmed").str.replace(r"(?s)[\\/] *x.*$", "")
     context = text.str.contains(_CONTEXT, literal=True)
     where = text.str.extract(r"(?s);phone-context=([^;]*)").fill_null("")
     number = text.str.replace(r"(?s);phone-context=.*$", "").str.replace(r"^tel:", "")
@@ -147,9 +172,9 @@ def _digits(number: pl.Series, viable: pl.Series) -> pl.Series:
     return frame.select(text=pl.when("viable").then(plus + digits))["text"]
 
 
-def _fold(texts: pl.Series) -> tuple[pl.Series, Flags]:
+def _in_ascii(texts: pl.Series) -> tuple[pl.Series, Flags]:
     """Return the texts in ASCII, and those of which `phonenumbers` must see the original."""
-    other = np.flatnonzero(texts.str.contains(r"[^\x00-\x7f]"))
+    other = np.flatnonzero(texts.str.len_bytes() != texts.str.len_chars())
     ask = np.zeros(len(texts), dtype=np.bool_)
     if not len(other):
         return texts, ask
@@ -160,6 +185,8 @@ def _fold(texts: pl.Series) -> tuple[pl.Series, Flags]:
     table |= {symbol: _FOLDED[symbol] for symbol in symbols if symbol in _FOLDED}
     # What is no letter and no mark ends a number wherever it stands, as '!' does.
     table |= {symbol: "!" for symbol in symbols if symbol not in table and not _is_letter(symbol)}
+    # But this accent is a part of 'extensión'.
+    table.pop("\u0301", None)
     folded = found.str.replace_many(list(table), list(table.values())) if table else found
     start = folded.str.replace(r"(?s)^[^+0-9]*", "")
     unsure = start.str.contains(r"[^\x00-\x7f]|;phone-context=|;isub=")

@@ -21,7 +21,10 @@ from dialer.contacts.patterns import Path, UnknownSyntax, merged, parse_pattern,
 from dialer.contacts.pieces import Pieces, at, constant, cut, cut_images, inside, whole
 
 DIGITS_MAX = 18
-"""Numbers with more digits, before or after, are not in the tables."""
+"""Texts with more digits are not in the tables."""
+
+E164_MAX = 19
+"""Nor is E.164 of more digits. This much fits 64 bits; what is added to get there counts modulo 2**64."""
 
 NUMBER, TOO_SHORT, TOO_LONG, RETRY, ASK, IDD, DROP = 0, 1, 2, 3, 4, 32, 64
 """What to do: add the delta; reject; read again without the +; ask `phonenumbers`; IDD + k: drop k digits and
@@ -121,12 +124,11 @@ def _national(metadata: Any, code: int, length: int) -> Pieces:
     pieces = _strip_if_possible(metadata, length)
     to = len(str(code)) + pieces.length
     # Powers that do not fit belong to numbers that are asked for.
-    front = np.array(
-        [code * 10 ** min(int(rest), DIGITS_MAX - len(str(code))) for rest in pieces.length], dtype=np.int64
-    )
+    powers = [code * 10 ** min(int(rest), E164_MAX - len(str(code))) for rest in pieces.length]
+    front = np.array(powers, dtype=np.uint64).view(np.int64)
     wide = pieces.action == _WIDE
     action = np.where(wide, DROP + length - pieces.length, NUMBER)
-    action[(pieces.action == _ASK) | (to > DIGITS_MAX)] = ASK
+    action[(pieces.action == _ASK) | (to > E164_MAX)] = ASK
     action[pieces.length > NSN_MAX] = TOO_LONG
     action[(pieces.length < NSN_MIN) & (pieces.action != _ASK)] = TOO_SHORT
     return Pieces(pieces.start, to, np.where(wide, front, front + pieces.delta), action)

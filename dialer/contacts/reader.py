@@ -14,9 +14,10 @@ import polars as pl
 from dialer.contacts.digits import Digits, read_digits
 from dialer.contacts.kinds import ASK_KIND
 from dialer.contacts.lookup import Lookup
-from dialer.contacts.numbers import I32, I64, PARSED_MAX, U64, Numbers, Outcomes, Sparse, Verdict
-from dialer.contacts.odd import clean
+from dialer.contacts.numbers import I32, I64, PARSED_MAX, U64, Flags, Numbers, Outcomes, Sparse, Verdict
+from dialer.contacts.odd import Folded, clean, fold
 from dialer.contacts.plans import (
+    ASK,
     DIGITS_MAX,
     DROP,
     IDD,
@@ -38,6 +39,9 @@ from dialer.contacts.tables import (
     load_tables,
 )
 from dialer.contacts.toolong import TooLong
+
+_BLOCK_ROWS = 1 << 15
+"""What is at work at one time fits the processor's cache."""
 
 _TENS = np.array([10**power for power in range(20)], dtype=np.uint64)
 
@@ -93,9 +97,7 @@ class Reader:
         places = self._places(names)
         digits = read_digits(texts)
         value, outcome = self._decide(digits, region, places)
-        # Two digits are a number only if nothing stands between them.
-        odd = digits.odd | (digits.length > DIGITS_MAX) | (digits.length == 2) | (outcome == ASK_KIND)
-        rest, unusual = np.flatnonzero(odd), np.flatnonzero(digits.odd | digits.parted)
+        rest, unusual = np.flatnonzero(_open(digits, outcome)), np.flatnonzero(digits.odd | digits.parted)
         if not len(rest):
             return Numbers(value, outcome, Sparse.empty(), Sparse.empty(), unusual)
         found = self._read_odd(texts.gather(rest), region[rest], names, places)
@@ -112,10 +114,29 @@ class Reader:
 
     def _read_odd(self, texts: pl.Series, region: I64, names: list[str | None], places: Places) -> Numbers:
         """Return the answers for texts with more than digits and marks in them."""
-        cleaned = clean(texts)
+        folded = fold(texts)
+        digits = read_digits(folded.trimmed)
+        value, outcome = self._decide(digits, region, places)
+        rest = np.flatnonzero(_open(digits, outcome) | folded.special)
+        if not len(rest):
+            return Numbers(value, outcome, Sparse.empty(), Sparse.empty(), rest)
+        found = self._read_rest(texts.gather(rest), folded.of(rest), region[rest], names, places)
+        value[rest], outcome[rest] = found.value, found.outcome
+        return found._replace(
+            value=value,
+            outcome=outcome,
+            extension=found.extension.shifted(rest),
+            long=found.long.shifted(rest),
+        )
+
+    def _read_rest(
+        self, texts: pl.Series, folded: Folded, region: I64, names: list[str | None], places: Places
+    ) -> Numbers:
+        """Return the answers for texts with more in them than a label in front of the number."""
+        cleaned = clean(texts, folded)
         digits = read_digits(cleaned.text)
         value, outcome = self._decide(digits, region, places)
-        many = np.flatnonzero((digits.length > DIGITS_MAX) & ~cleaned.ask)
+        many = np.flatnonzero((digits.length > DIGITS_MAX) & (outcome == ASK_KIND) & ~cleaned.ask)
         never = self.too_long.surely(cleaned.text.gather(many), digits.length[many], region[many], names)
         outcome[many] = np.where(never, Verdict.LONG_TEXT, ASK_KIND)
         outcome[cleaned.ask] = ASK_KIND
@@ -147,15 +168,21 @@ class Reader:
 
     def _decide(self, digits: Digits, region: I64, places: Places) -> tuple[U64, I32]:
         """Return E.164 and the outcome, `ASK_KIND` where no table knows."""
+        value, outcome = np.empty(len(region), dtype=np.uint64), np.empty(len(region), dtype=np.int32)
+        for begin in range(0, len(region), _BLOCK_ROWS):
+            block = slice(begin, begin + _BLOCK_ROWS)
+            value[block], outcome[block] = self._decide_block(digits.of(block), region[block], places)
+        return value, outcome
+
+    def _decide_block(self, digits: Digits, region: I64, places: Places) -> tuple[U64, I32]:
         tables = self.tables
+        place = np.where(digits.plus, INTERNATIONAL, places.national[region])
         many = np.flatnonzero(digits.length > DIGITS_MAX)
         if len(many):
-            # They are not in the tables; what is found here is not used.
-            digits = digits._replace(value=digits.value.copy(), length=digits.length.copy())
-            digits.value[many], digits.length[many] = 0, 0
-        place = np.where(digits.plus, INTERNATIONAL, places.national[region])
-        index = self._plan_of(place, digits.length, digits.value)
-        action = tables.plan_action[index]
+            index, action = self._begin_long(many, place, digits)
+        else:
+            index = self._plan_of(place, digits.length, digits.value)
+            action = tables.plan_action[index]
         value = digits.value + tables.plan_delta[index].astype(np.uint64)
         length = tables.plan_length[index]
         special = np.flatnonzero(action != NUMBER)
@@ -175,6 +202,18 @@ class Reader:
         rejected[NO_DIGITS] = Verdict.NOT_A_NUMBER
         kind[special[~number]] = rejected[action[~number]]
         return value, kind
+
+    def _begin_long(self, many: I64, place: I64, digits: Digits) -> tuple[I64, npt.NDArray[np.uint8]]:
+        """Return index and action where `many` have more digits than the tables."""
+        # The first digits tell whether an international prefix stands before the others; that will do.
+        value, count = digits.value.copy(), digits.length.copy()
+        value[many] //= _TENS[1]
+        count[many] = DIGITS_MAX
+        index = self._plan_of(place, count, value)
+        action = self.tables.plan_action[index]
+        abroad = (digits.length[many] == DIGITS_MAX + 1) & (action[many] >= IDD) & (action[many] < DROP)
+        action[many[~abroad]] = ASK
+        return index, action
 
     def _follow(
         self, action: npt.NDArray[np.uint8], index: I64, digits: Digits, again: I64
@@ -212,6 +251,13 @@ class Reader:
         return self.tables.kind_outcome[self.kinds.find(key)]
 
 
+def _open(digits: Digits, outcome: I32) -> Flags:
+    """Return which texts must be looked at more closely."""
+    # Two digits are a number only if nothing stands between them.
+    found: Flags = digits.odd | (digits.length == 2) | (outcome == ASK_KIND)
+    return found
+
+
 def _leading(value: U64, count: npt.NDArray[np.uint8]) -> U64:
     """Return the first digits of each value, at most as many as a key holds."""
     longer = np.flatnonzero(count > LEADING_DIGITS)
@@ -227,10 +273,14 @@ def index_of(cells: pl.Series | str | None, height: int) -> tuple[I64, list[str 
     """Return each row's cell as an index, and the different cells."""
     if not isinstance(cells, pl.Series):
         return np.zeros(height, dtype=np.int64), [cells]
-    frame = pl.DataFrame({"cell": cells.cast(pl.String)})
-    unique = frame.unique(maintain_order=True).with_row_index("index")
-    found = frame.join(unique, on="cell", how="left", nulls_equal=True, maintain_order="left")
-    return found["index"].to_numpy().astype(np.int64), unique["cell"].to_list()
+    # Categories of its own, so that the codes count from 0 and are forgotten with them.
+    coded = cells.cast(pl.String).cast(pl.Categorical(pl.Categories.random()))
+    codes, different = coded.to_physical(), coded.unique()
+    names: list[str | None] = [None] * (different.len() + 1)
+    for code, name in zip(different.to_physical(), different.cast(pl.String), strict=True):
+        if name is not None:
+            names[code] = name
+    return codes.fill_null(len(names) - 1).to_numpy().astype(np.int64), names
 
 
 READER = Reader()

@@ -11,14 +11,17 @@ import polars as pl
 
 from dialer.contacts.cells import Asked
 from dialer.contacts.digits import read_digits
+from dialer.contacts.e164 import as_e164
 from dialer.contacts.kinds import NSN_MAX, NSN_MIN
-from dialer.contacts.numbers import I32, I64, PARSED_MAX, Flags, Outcome, Sparse, Verdict, as_e164
+from dialer.contacts.numbers import I32, I64, PARSED_MAX, Flags, Outcome, Sparse, Verdict, spread
 from dialer.contacts.reader import index_of
 from dialer.contacts.regions import name_of, suggest_region
 
 _SHORT_CODE_DIGITS = (3, 6)
 _SUGGESTED_DIGITS = (11, 15)
 _NAMES_COMPARED_MAX = 200
+_COUNTED_MAX = 9999
+"""Digits of a text are counted so far."""
 
 _REASONS = {
     Verdict.VALID: "type_not_allowed",
@@ -81,17 +84,10 @@ def explain(
     hints = which.copy()
     hints[better] = np.arange(len(said)) + len(suggestions)
     return [
-        _spread("reason", pl.Series(_WORDS), reason, rows, height),
-        _spread("detail", pl.Series(details, dtype=pl.String), which, rows, height),
-        _spread("suggestion", pl.Series(suggestions, dtype=pl.String).append(said), hints, rows, height),
+        spread(pl.Series(_WORDS), reason, rows, height).alias("reason"),
+        spread(pl.Series(details, dtype=pl.String), which, rows, height).alias("detail"),
+        spread(pl.Series(suggestions, dtype=pl.String).append(said), hints, rows, height).alias("suggestion"),
     ]
-
-
-def _spread(name: str, texts: pl.Series, which: I64, rows: I64, height: int) -> pl.Series:
-    """Return the texts in their rows, null elsewhere."""
-    place = np.full(height, len(texts), dtype=np.uint32)
-    place[rows] = which
-    return pl.concat([texts, pl.Series([None], dtype=pl.String)]).gather(pl.Series(place)).alias(name)
 
 
 def _counted(texts: pl.Series) -> tuple[I64, Flags]:
@@ -103,7 +99,7 @@ def _counted(texts: pl.Series) -> tuple[I64, Flags]:
         some = texts.gather(odd)
         count[odd] = some.str.count_matches(r"\d").fill_null(0).to_numpy()
         plus[odd] = some.str.contains(r"^[^0-9]*[+＋]").fill_null(False).to_numpy()
-    return count, plus
+    return np.minimum(count, _COUNTED_MAX), plus
 
 
 def _reasons(texts: pl.Series, verdict: npt.NDArray[np.uint8], digits: I64, international: Flags) -> I64:
@@ -125,21 +121,19 @@ def _reasons(texts: pl.Series, verdict: npt.NDArray[np.uint8], digits: I64, inte
 def _sentences_of(frame: pl.DataFrame, asked: Asked) -> tuple[list[tuple[str, str | None]], I64]:
     """Return all different pairs of detail and suggestion, and which pair each row has."""
     country, countries = index_of(frame["country"], frame.height)
-    numbers = (frame["reason"].to_numpy(), frame["outcome"].to_numpy(), frame["region"].to_numpy(), country)
-    packed = frame["digits"].to_numpy().astype(np.int64)
-    for column, size in zip(
-        numbers, (len(_WORDS), len(asked.reader.outcomes.all), len(asked.names), len(countries)), strict=True
-    ):
-        packed = packed * size + column
-    _, first, which = np.unique(packed, return_index=True, return_inverse=True)
-    compare = _compared()
-    rows = frame.select("reason", "outcome", "region", "digits", "country")[first]
     outcomes, names = asked.reader.outcomes.all, asked.names
+    sizes = (_COUNTED_MAX + 1, len(_WORDS), len(outcomes), len(names), len(countries))
+    columns = [frame[name].to_numpy() for name in ("digits", "reason", "outcome", "region")]
+    packed = np.ravel_multi_index((*columns, country), sizes)
+    different = np.sort(pl.Series(packed).unique().to_numpy())
+    compare = _compared()
     sentences = [
-        _sentences(_WORDS[reason], outcomes[code], names[region], digits, country, compare)
-        for reason, code, region, digits, country in rows.iter_rows()
+        _sentences(_WORDS[reason], outcomes[code], names[region], digits, countries[named], compare)
+        for digits, reason, code, region, named in zip(
+            *(part.tolist() for part in np.unravel_index(different, sizes)), strict=True
+        )
     ]
-    return sentences, which.reshape(-1)
+    return sentences, np.searchsorted(different, packed)
 
 
 def _sentences(

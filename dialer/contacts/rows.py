@@ -14,13 +14,12 @@ from dialer.base.errors import BadInput
 from dialer.base.words import did_you_mean
 from dialer.contacts.cells import Asked, Cells, read_cells
 from dialer.contacts.chunks import in_chunks
-from dialer.contacts.numbers import I64, TYPES, Flags, Sparse, as_e164
-from dialer.contacts.reader import READER
+from dialer.contacts.e164 import as_e164
+from dialer.contacts.numbers import I64, TYPES, Flags, Sparse
+from dialer.contacts.reader import READER, index_of
 from dialer.contacts.reasons import explain
 from dialer.contacts.regions import region_of, require_region
 from dialer.contacts.texts import as_texts
-
-_CHUNK_ROWS = 1 << 18
 
 
 def normalize(
@@ -51,10 +50,10 @@ def normalize(
         raise BadInput("phone = []: expected the name of at least one column")
     READER.ready()
 
-    def one(start: int) -> pl.DataFrame:
-        return _normalize_chunk(rows.slice(start, _CHUNK_ROWS), columns, default, region_column, allowed)
+    def one(start: int, length: int) -> pl.DataFrame:
+        return _normalize_chunk(rows.slice(start, length), columns, default, region_column, allowed)
 
-    return in_chunks(rows.height, _CHUNK_ROWS, one)
+    return in_chunks(rows.height, one)
 
 
 def _normalize_chunk(
@@ -101,12 +100,11 @@ def _regions(
     """Return each row's region as an index, the names, and which rows name a country we do not know."""
     if cells is None:
         return np.zeros(height, dtype=np.int64), [default], np.zeros(height, dtype=np.bool_)
-    frame = pl.DataFrame({"cell": cells.cast(pl.String)})
-    unique = frame.unique(maintain_order=True).with_row_index("index")
-    found = frame.join(unique, on="cell", how="left", nulls_equal=True, maintain_order="left")
-    index = found["index"].to_numpy().astype(np.int64)
-    meant = [(default if not cell or not cell.strip() else region_of(cell)) for cell in unique["cell"]]
-    blank = [not cell or not cell.strip() for cell in unique["cell"]]
+    index, different = index_of(cells, height)
+    blank = [not cell or not cell.strip() for cell in different]
+    meant = [
+        default if empty else region_of(cell or "") for cell, empty in zip(different, blank, strict=True)
+    ]
     names = list(dict.fromkeys(meant))
     place = np.array([names.index(name) for name in meant], dtype=np.int64)
     unknown = np.array(

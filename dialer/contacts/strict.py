@@ -6,10 +6,9 @@ import numpy as np
 import polars as pl
 
 from dialer.contacts.chunks import in_chunks
+from dialer.contacts.e164 import as_e164
 from dialer.contacts.numbers import PARSED_MAX, Verdict
 from dialer.contacts.reader import READER, index_of
-
-_CHUNK_ROWS = 1 << 18
 
 
 def parse_numbers(texts: pl.Series, regions: str | pl.Series | None) -> pl.DataFrame:
@@ -20,11 +19,11 @@ def parse_numbers(texts: pl.Series, regions: str | pl.Series | None) -> pl.DataF
     """
     READER.ready()
 
-    def one(start: int) -> pl.DataFrame:
-        here = regions.slice(start, _CHUNK_ROWS) if isinstance(regions, pl.Series) else regions
-        return _parse_chunk(texts.slice(start, _CHUNK_ROWS), here)
+    def one(start: int, length: int) -> pl.DataFrame:
+        here = regions.slice(start, length) if isinstance(regions, pl.Series) else regions
+        return _parse_chunk(texts.slice(start, length), here)
 
-    return in_chunks(len(texts), _CHUNK_ROWS, one)
+    return in_chunks(len(texts), one)
 
 
 def _parse_chunk(texts: pl.Series, regions: str | pl.Series | None) -> pl.DataFrame:
@@ -33,14 +32,16 @@ def _parse_chunk(texts: pl.Series, regions: str | pl.Series | None) -> pl.DataFr
     outcomes = READER.outcomes
     codes = pl.Series(numbers.outcome.astype(np.uint32))
     verdict = outcomes.verdicts()[numbers.outcome]
-    parsed = pl.Series(verdict <= PARSED_MAX)
+    phone = as_e164(np.where(verdict <= PARSED_MAX, numbers.value, np.uint64(0)))
+    if len(numbers.long.rows):
+        phone = phone.scatter(numbers.long.rows, numbers.long.texts)
     return pl.DataFrame(
         {
-            "phone": numbers.phone(),
+            "phone": phone,
             "valid": verdict == Verdict.VALID,
             "phone_region": outcomes.column("region").gather(codes),
             "phone_type": outcomes.column("type").gather(codes),
             "phone_extension": numbers.extension.dense("phone_extension", len(texts)),
             "time_zones": outcomes.column("zones").gather(codes),
         }
-    ).with_columns(pl.when(parsed).then(pl.col("phone")).alias("phone"))
+    )

@@ -26,6 +26,7 @@ from dialer.contacts.numbers import I32, I64, U64, Flags, Outcome, Outcomes, Ver
 from dialer.contacts.plans import (
     ASK,
     DIGITS_MAX,
+    E164_MAX,
     NO_DIGITS,
     NO_REGION,
     Plan,
@@ -33,7 +34,7 @@ from dialer.contacts.plans import (
     compile_region,
 )
 
-COMPILER = 1
+COMPILER = 2
 """Counted up whenever the same metadata would give other tables."""
 
 NOWHERE, INTERNATIONAL = 0, 1
@@ -100,7 +101,7 @@ def cache_file() -> Path:
 def compile_tables() -> Tables:
     """Return the tables of all regions, compiled from the metadata of the installed `phonenumbers`."""
     outcomes = Outcomes(Outcome(verdict) for verdict in Verdict)
-    kinds = [(length, compile_kinds(outcomes, length)) for length in range(3, DIGITS_MAX + 1)]
+    kinds = [(length, compile_kinds(outcomes, length)) for length in range(3, E164_MAX + 1)]
     places = {"": NOWHERE, "+": INTERNATIONAL}
     plans = [(INTERNATIONAL, length, compile_international(length)) for length in range(2, DIGITS_MAX + 1)]
     for region in sorted(phonenumbers.SUPPORTED_REGIONS):
@@ -122,7 +123,7 @@ def _joined(
     cells += [_single(place, length, NO_DIGITS) for place in places.values() for length in (0, 1)]
     for place, length, plan in plans:
         lead, index, unsure = _leading(plan.start, length)
-        key = context_key(np.array([place]), np.array([length])) | lead.astype(np.uint64)
+        key = context_key(np.array([place]), np.array([length])) | lead
         action = np.where(unsure, ASK, plan.action[index])
         cells.append((key, action, plan.delta[index], plan.length[index], plan.extracted[index]))
     key, action, delta, to, extracted = (np.concatenate(column) for column in zip(*cells, strict=True))
@@ -131,7 +132,7 @@ def _joined(
     for length, kind in kinds:
         lead, index, unsure = _leading(kind.start, length)
         outcome = np.where(unsure, ASK_KIND, kind.outcome[index])
-        found.append((length_key(np.array([length])) | lead.astype(np.uint64), outcome))
+        found.append((length_key(np.array([length])) | lead, outcome))
     kind_key, outcome = (np.concatenate(column) for column in zip(*found, strict=True))
     return Tables(
         places,
@@ -153,8 +154,9 @@ def _single(place: int, length: int, action: int) -> tuple[U64, I64, I64, I64, F
     return key, nothing + action, nothing, nothing, np.zeros(1, dtype=np.bool_)
 
 
-def _leading(start: I64, length: int) -> tuple[I64, I64, Flags]:
+def _leading(start: I64 | U64, length: int) -> tuple[U64, I64, Flags]:
     """Return runs by their first 15 digits: where they start, which piece holds there, which hold several."""
+    start = start.astype(np.uint64)
     unit = 10 ** max(length - LEADING_DIGITS, 0)
     within = start[start % unit != 0] // unit
     lead = np.unique(np.concatenate([start // unit, within + 1]))

@@ -213,5 +213,6 @@ def test_wrong_arguments_are_refused_with_a_suggestion():
 def test_rows_of_several_chunks_keep_their_order(monkeypatch):
     rows = pl.DataFrame({"phone": ["9876543210", "911", "9123456780/9876543210", None, "9.1E+11"] * 3})
     whole = normalize(rows, "phone", "IN")
-    monkeypatch.setattr("dialer.contacts.rows._CHUNK_ROWS", 4)
+    monkeypatch.setattr("dialer.contacts.chunks._ROWS_MIN", 4)
+    monkeypatch.setattr("dialer.contacts.chunks._ROWS_MAX", 4)
     assert_frame_equal(normalize(rows, "phone", "IN"), whole)
