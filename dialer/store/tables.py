@@ -359,3 +359,28 @@ suppressions = Table(
         postgresql_where=text("kind = 'prefix'"),
     ),
 )
+
+campaign_runs = Table(
+    "campaign_runs",
+    metadata,
+    _id("run_id"),
+    # By name: a run may be refused before its campaign is in the database.
+    _text("campaign", nullable=False),
+    _text("started_by", nullable=False),
+    _at("due_at_us"),
+    _at("started_at_us", nullable=False),
+    _at("ended_at_us"),
+    _text("ended"),
+    Column("exit_code", Integer),
+    _text("figures"),
+    # One run per due time, over any number of machines.
+    Index(
+        "campaign_runs_once",
+        "campaign",
+        "due_at_us",
+        unique=True,
+        sqlite_where=text("due_at_us IS NOT NULL"),
+        postgresql_where=text("due_at_us IS NOT NULL"),
+    ),
+    Index("campaign_runs_of_campaign", "campaign", "run_id"),
+)
