@@ -241,12 +241,17 @@ class Interrupted:
 
     async def listen(self) -> None:
         """Stop in good order on the first signal, at once on the second."""
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async for number in signals:
-                if self.signaled is not None:
-                    self._cut_off()
-                self.signaled = number
-                self._stop()
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            with anyio.open_signal_receiver(*before) as signals:
+                async for number in signals:
+                    if self.signaled is not None:
+                        self._cut_off()
+                    self.signaled = number
+                    self._stop()
+        finally:  # the event loop leaves them at their defaults
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

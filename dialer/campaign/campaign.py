@@ -258,7 +258,7 @@ class PaceSection(_Section):
     calls_open_max: int | None = Field(default=None, gt=0)
     """Accepted calls without an outcome, at most."""
     priority: int = 0
-    """The campaign with the higher number goes first where several share an account."""
+    """Where campaigns share an account, each step doubles a campaign's share of its calls."""
 
 
 class HoursSection(_Section):

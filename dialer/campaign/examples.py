@@ -64,7 +64,7 @@ metadata = { call_reason = "Follow-up" }   # the same for every call
 [pace]                                     # never above the account's own limits
 calls_per_second = 1.0
 calls_open_max = 10
-priority = 0                               # one day: the higher number goes first on a shared account
+priority = 0                               # each step doubles its share of a shared account
 
 [redial]                                   # left out: everybody is called once
 calls_max = 3                              # per contact, all outcomes together

@@ -21,7 +21,6 @@ FILE_NAME = "campaign.toml"
 NOT_YET = {
     "hours": "calls leave whenever `dialer run` runs, so start it only when calling is allowed",
     "caps": "no cap and no budget is kept",
-    "pace.priority": "campaigns that share an account take turns as they come",
 }
 """Sections, and keys other than at their default, that nothing obeys yet; with what happens instead."""
 

@@ -19,7 +19,7 @@ def pause(campaign: CampaignName, /, *, config: Config = None) -> int:
 
 
 def resume(campaign: CampaignName, /, *, config: Config = None) -> int:
-    """Take a pause back; the next run goes on."""
+    """Let workers dial the campaign: after a pause, a stop, or for the first time; or the next run."""
     settings = settings_of(config)
     with open_store(settings) as store:
         return _say(campaigns.resume(store, campaign_name(campaign, settings)))

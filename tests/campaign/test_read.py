@@ -224,15 +224,8 @@ def test_a_redial_that_cannot_be_meant_is_refused(more: str, said: str, refusal:
     assert line.startswith(said)
 
 
-@pytest.mark.parametrize(("section", "line"), [("pace", "priority = 1")])
-def test_a_key_that_nothing_obeys_yet_is_refused(section: str, line: str, refusal: Refusal) -> None:
-    [told] = refusal(with_line(section, line))
-    assert told.startswith(f":{WHERE[section]}: {section}.{line} is not supported yet: ")
-
-
-@pytest.mark.parametrize(("section", "line"), [("pace", "priority = 0")])
-def test_such_a_key_at_its_default_changes_nothing(section: str, line: str, read: Reader) -> None:
-    assert read(with_line(section, line)).model_dump() == read(MINIMAL).model_dump()
+def test_a_campaign_may_be_more_urgent_than_others(read: Reader) -> None:
+    assert read(with_line("pace", "priority = 1")).pace.priority == 1
 
 
 def test_on_unknown_counts_where_people_write_it_last_in_the_file(read: Reader) -> None:

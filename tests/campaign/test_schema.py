@@ -47,7 +47,6 @@ def test_our_own_campaigns_follow_it(text: str) -> None:
         {"list": {"files": []}},
         {"list": {"files": ["*.csv"], "phon": "mobile"}},
         {"pace": {"calls_per_second": 0}},
-        {"pace": {"priority": 1}},
         {"stop": {"failure_rate": 2}},
         {"on_unknown": "hodl"},
         {"file": "list.csv"},

@@ -1,0 +1,220 @@
+"""One worker: it dials every running campaign of every account configured, until it is told to stop.
+
+On PostgreSQL any number of them share the work, on any number of machines: contacts are claimed in blocks
+that no two have, an account's pace is one line of time, and whatever a dead one had goes on elsewhere.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+import structlog
+from pydantic import ValidationError
+
+from dialer.attempts.dialing import LaneCounts
+from dialer.attempts.lane import Lane
+from dialer.attempts.lease import Lease
+from dialer.attempts.workers import LEASE_S
+from dialer.base.clock import Clock, SystemClock
+from dialer.base.errors import BadInput, NotReady
+from dialer.base.settings import Account
+from dialer.calls import campaigns
+from dialer.calls.campaigns import RunningCampaign
+from dialer.campaign import Campaign
+from dialer.engine import AccountDialer, Interrupted, first_error
+from dialer.store.database import Store
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+FOLLOW_S = 1.0
+"""How often a worker looks which campaigns run."""
+RETRY_S_MAX = 60.0
+"""The longest pause before an account that cannot be used is tried again."""
+
+
+@dataclass
+class WorkerProgress:
+    """What a worker has done so far."""
+
+    counts: list[LaneCounts] = field(default_factory=list)
+    campaigns: set[str] = field(default_factory=set)
+    exit_code: int = 0
+
+    def total(self, what: str) -> int:
+        """Return a count of LaneCounts over all accounts."""
+        return sum(getattr(one, what) for one in self.counts)
+
+    def closing_line(self) -> str:
+        """Return the worker's life in one line."""
+        figures = (f"{self.total(what)} {what}" for what in ("submitted", "accepted", "refused", "unknown"))
+        ended = "interrupted" if self.exit_code == 130 else "its time (--for) was over"
+        return f"worker: {len(self.campaigns)} campaigns, {', '.join(figures)}; ended: {ended}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the worker's life as a JSON document."""
+        words = ("submitted", "accepted", "refused", "not_dialled", "unknown", "throttled")
+        return {
+            "campaigns": sorted(self.campaigns),
+            **{what: self.total(what) for what in words},
+            "exit_code": self.exit_code,
+        }
+
+
+class Worker:
+    """Dials all running campaigns; `go` returns when it was told to stop, or after `for_s`."""
+
+    def __init__(
+        self,
+        store: Store,
+        accounts: Mapping[str, Account],
+        *,
+        clock: Clock | None = None,
+        random: Random | None = None,
+        for_s: float | None = None,
+    ) -> None:
+        self.progress = WorkerProgress()
+        self._store = store
+        self._accounts = accounts
+        self._clock = clock or SystemClock()
+        self._random = random or Random()  # noqa: S311 - jitter, not secrets
+        self._for_s = for_s
+        self._lease = Lease(store, self._clock, LEASE_S)
+        self._dialers: dict[str, AccountDialer] = {}
+        self._opening: set[str] = set()
+        self._refused: dict[int, str] = {}
+        self._stopping = anyio.Event()
+        self._database = anyio.CapacityLimiter(1)
+        self._interrupted = Interrupted(self._stop, self._cut_off)
+
+    async def go(self) -> WorkerProgress:
+        """Dial until told to stop; drain, write everything down, leave.
+
+        Raises:
+            NotReady: the database cannot be used at the start. Later it is waited for.
+        """
+        recovered = await self._in_database(self._lease.enter)
+        log.info("worker.entered", worker=self._lease.worker, **recovered._asdict())
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._interrupted.listen)
+                tasks.start_soon(partial(self._lease.keep, self._lanes))
+                async with anyio.create_task_group() as accounts:
+                    await self._follow(accounts.start_soon)
+                    for lane in self._lanes():
+                        lane.stop()
+                tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            raise first_error(group) from group
+        await self._leave()
+        if self._interrupted.signaled is not None:
+            self.progress.exit_code = 130
+        return self.progress
+
+    # -- which campaigns ----------------------------------------------------------------------------
+
+    async def _follow(self, start: Callable[..., object]) -> None:
+        """Take up every campaign that begins to run, until told to stop."""
+        with anyio.move_on_after(self._for_s):
+            while not self._stopping.is_set():
+                try:
+                    found = await self._in_database(partial(campaigns.running, self._store))
+                except NotReady as error:
+                    log.warning("campaigns.not_read", error=str(error))
+                else:
+                    for one in found:
+                        await self._take_up(one, start)
+                for lane in self._lanes():
+                    for ended in lane.drop_ended():
+                        log.info("campaign.left", campaign=ended.name, state=ended.state)
+                with anyio.move_on_after(FOLLOW_S):
+                    await self._stopping.wait()
+        self._stopping.set()
+
+    async def _take_up(self, found: RunningCampaign, start: Callable[..., object]) -> None:
+        account = self._accounts.get(found.account)
+        if account is None:
+            self._refuse(found, f"account '{found.account}' is not in this machine's dialer.toml")
+            return
+        dialer = self._dialers.get(found.account)
+        if dialer is None:
+            if found.account not in self._opening:
+                self._opening.add(found.account)
+                start(self._dial_account, account)
+            return
+        if any(one.campaign_id == found.campaign_id for one in dialer.lane.dialings):
+            return
+        try:
+            campaign = Campaign.model_validate_json(found.spec)
+            await dialer.take_up(found.campaign_id, campaign)
+        except ValidationError as error:
+            self._refuse(found, f"written by another version of dialer ({error.error_count()} keys differ)")
+        except NotReady as error:
+            log.warning("campaign.not_taken_up", campaign=found.name, error=str(error))
+        else:
+            self.progress.campaigns.add(found.name)
+            log.info("campaign.taken_up", campaign=found.name, account=found.account)
+
+    def _refuse(self, found: RunningCampaign, why: str) -> None:
+        if self._refused.get(found.campaign_id) != why:
+            self._refused[found.campaign_id] = why
+            log.warning("campaign.not_dialed", campaign=found.name, why=why)
+
+    # -- accounts -----------------------------------------------------------------------------------
+
+    async def _dial_account(self, account: Account) -> None:
+        """Dial with one account until told to stop, however often it must be opened for that."""
+        pause_s = 1.0
+        while not self._stopping.is_set():
+            dialer = AccountDialer(
+                self._store, account, self._lease, self._clock, self._random, patience_s=float("inf")
+            )
+            try:
+                async with dialer.opened():
+                    await dialer.enter()
+                    self._dialers[account.name] = dialer
+                    self.progress.counts.append(dialer.lane.counts)
+                    # What is loaded by now stays: the collector would walk over it in the middle of calls.
+                    gc.collect()
+                    gc.freeze()
+                    if self._stopping.is_set():
+                        dialer.lane.stop()
+                    await dialer.run()
+                    return
+            except (BadInput, NotReady) as error:
+                log.warning("account.not_opened", account=account.name, error=str(error))
+            with anyio.move_on_after(pause_s):
+                await self._stopping.wait()
+            pause_s = min(RETRY_S_MAX, 2 * pause_s)
+
+    def _lanes(self) -> Iterable[Lane]:
+        return [dialer.lane for dialer in self._dialers.values()]
+
+    # -- the end ------------------------------------------------------------------------------------
+
+    def _stop(self) -> None:
+        self._stopping.set()
+        for lane in self._lanes():
+            lane.stop()
+
+    def _cut_off(self) -> None:
+        for lane in self._lanes():
+            lane.cut_off()
+
+    async def _leave(self) -> None:
+        """Give back what is still ours; where the database is away, the lease's end does that."""
+        try:
+            await self._in_database(self._lease.leave)
+        except NotReady as error:
+            log.warning("worker.not_left", worker=self._lease.worker, error=str(error))
+
+    async def _in_database(self, work: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(work, limiter=self._database)
