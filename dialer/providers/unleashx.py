@@ -10,36 +10,41 @@ Source: the provider's public pages make-call, call-summary and call-cost.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
-from typing import Any, ClassVar, Literal
+from functools import partial
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import httpx
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from dialer.base.clock import Clock
 from dialer.base.errors import AccountStopped, BadInput, MaybeDialled, NotReady, Refused, SubmitError
 from dialer.base.settings import Account
+from dialer.providers.abilities import Agent, PhoneNumber, ProviderEvent
 from dialer.providers.options import read_base_url, read_options, read_token
 from dialer.providers.provider import Accepted, Execution, OpenAttempt, PaceRequest, Submission
-from dialer.providers.unleashx_lists import message_of, read_pages, windows
+from dialer.providers.unleashx_account import (
+    AGENTS_PATH,
+    HISTORY_PATH,
+    AgentHistory,
+    attach_order,
+    error_of_attach,
+    read_agents,
+    read_attached,
+    read_hint,
+    read_history,
+)
+from dialer.providers.unleashx_lists import message_of, open_envelope, read_pages, windows
+from dialer.providers.unleashx_options import AUTH_HEADERS, UnleashXOptions
 from dialer.providers.unleashx_records import digits_of, read_execution
-from dialer.providers.wire import Speaker, Unsure, ask, error_of_status, exchange, read_json, readable
+from dialer.providers.wire import Speaker, ask, error_of_status, exchange, read_json, readable
 
 CALL_PATH = "/api/v1/global/agents/call"
 EXECUTIONS_PATH = "/api/v1/global/agents/executions/list"
 TRANSACTIONS_PATH = "/api/v1/global/transactions/calling-list-with-transaction"
-
-AUTH_HEADERS: dict[str, Callable[[str], tuple[str, str]]] = {
-    "token": lambda token: ("token", token),
-    "api_access_token": lambda token: ("api_access_token", token),
-    "authorization": lambda token: ("authorization", token),
-    "bearer": lambda token: ("authorization", f"Bearer {token}"),
-}
-"""The header that carries the token; exactly one is sent, and never another one after a 401."""
 
 NOBODY = "no-such-attempt-00000000"
 """Input data that no call of ours has: a list that finds it does not filter by input data."""
@@ -48,41 +53,6 @@ ZONE_MARGIN_US = 12 * 3600 * 1_000_000
 """A date without a zone, read as UTC, is early by 12 hours at most."""
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-
-
-class UnleashXOptions(BaseModel):
-    """Keys of an account that only UnleashX knows."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    auth_style: Literal["token", "api_access_token", "authorization", "bearer"] = "token"
-    """The header that carries the token."""
-    attempt_id_key: str = Field(default="dialer_attempt_id", min_length=1, max_length=64)
-    """The key of `metadata` under which our attempt id travels with a call."""
-    page_size: int = Field(default=100, ge=1, le=1000)
-    """Rows of one page of a list."""
-    pages_max: int = Field(default=1000, ge=1)
-    """Pages of one list, at most; more is taken for a list that does not end."""
-    status_503: Unsure = "unknown"
-    """What an answer 503 to a submission means: `unknown`, or `not_dialled` if they told you so."""
-    date_format: str = Field(default="%Y-%m-%d", min_length=2)
-    """How dates are written in the filters of lists, as strftime wants it."""
-    time_zone: str | None = None
-    """The zone of dates that come without one; left out, they are read as UTC with a wide margin."""
-    clock_margin_s: float = Field(default=120.0, ge=0, le=86_400)
-    """How far the provider's clock may be behind ours."""
-    track_id_is_execution_id: bool = True
-    """Whether a TRACK_ID that is a UUID is the execution id."""
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, name: str | None) -> str | None:
-        if name is not None:
-            try:
-                ZoneInfo(name)
-            except (KeyError, ValueError, OSError):
-                raise ValueError("expected an IANA name such as Asia/Kolkata") from None
-        return name
 
 
 class UnleashX:
@@ -174,6 +144,65 @@ class UnleashX:
                 recent = [each for each in page if self._not_before(each, since_us)]
                 if recent:
                     yield recent
+
+    async def costs(self, since_us: int) -> AsyncIterator[list[Execution]]:
+        """Yield what calls created at or after `since_us` cost, by the list of transactions.
+
+        Raises:
+            NotReady: the list could not be read.
+        """
+        for start, end in windows(since_us, self._clock.now_us()):
+            async for page in self._pages(TRANSACTIONS_PATH, self._days(start, end), source="transaction:"):
+                yield [each for each in page if self._not_before(each, since_us)]
+
+    def read_event(self, headers: Mapping[str, str], body: bytes, now_s: float) -> ProviderEvent:
+        """Read a delivery as a reason to ask; nothing in it is believed."""
+        return read_hint(body, now_s, self._options.attempt_id_key)
+
+    async def attach_numbers(
+        self, agent: str, numbers: Sequence[str], telephony: str | None = None
+    ) -> list[PhoneNumber]:
+        """Attach numbers (E.164) to the agent; with `telephony` on the older path, else on the public one.
+
+        Raises:
+            BadInput: UnleashX says no, and why. NotReady: it cannot be asked, or what it did is not known.
+        """
+        path, order = attach_order(agent, numbers, telephony)
+        await self._pace_request()
+        url, content = self._base_url + path, orjson.dumps(order)
+        request = httpx.Request(
+            "POST", url, headers=self._headers, content=content, extensions=self._extensions
+        )
+        try:
+            response = await exchange(self._client, request, self._who)
+        except SubmitError as error:
+            raise error_of_attach(error) from error
+        return read_attached(response, agent, numbers, telephony, self._who)
+
+    async def agents(self) -> AsyncIterator[list[Agent]]:
+        """Yield the account's agents, all at once: the list has no pages.
+
+        Raises:
+            NotReady: the list could not be read.
+        """
+        yield read_agents(await self._ask(AGENTS_PATH, {}), self._who)
+
+    async def call_history(self, since_us: int) -> list[AgentHistory]:
+        """Return what the provider counts of each agent's calls since then; three months at most.
+
+        Raises:
+            NotReady: it could not be read.
+        """
+        days = windows(since_us, self._clock.now_us())
+        parameters = self._days(days[0][0], days[-1][1])
+        pages = read_pages(
+            lambda page: self._ask(HISTORY_PATH, page),
+            parameters,
+            page_size=self._options.page_size,
+            pages_max=self._options.pages_max,
+            who=self._who,
+        )
+        return [each async for rows in pages for each in read_history(rows)]
 
     # A submission
 
@@ -289,16 +318,13 @@ class UnleashX:
     async def _pages(
         self, path: str, parameters: Mapping[str, Any], source: str = ""
     ) -> AsyncIterator[list[Execution]]:
-        async def ask_page(page: Mapping[str, Any]) -> Any:
-            url = httpx.URL(self._base_url + path, params=page)
-            request = httpx.Request("GET", url, headers=self._headers, extensions=self._extensions)
-            return await ask(
-                self._client, request, who=self._who, clock=self._clock, pace_request=self._pace_request
-            )
-
         options = self._options
         async for rows in read_pages(
-            ask_page, parameters, page_size=options.page_size, pages_max=options.pages_max, who=self._who
+            partial(self._ask, path),
+            parameters,
+            page_size=options.page_size,
+            pages_max=options.pages_max,
+            who=self._who,
         ):
             read = (
                 read_execution(
@@ -312,9 +338,19 @@ class UnleashX:
             )
             yield [each for each in read if each is not None]
 
+    async def _ask(self, path: str, parameters: Mapping[str, Any]) -> Any:
+        url = httpx.URL(self._base_url + path, params=parameters)
+        request = httpx.Request("GET", url, headers=self._headers, extensions=self._extensions)
+        return await ask(
+            self._client, request, who=self._who, clock=self._clock, pace_request=self._pace_request
+        )
+
     def _window(self, agent_id: int, start: datetime, end: datetime) -> dict[str, Any]:
+        return {"agent_id": agent_id, **self._days(start, end)}
+
+    def _days(self, start: datetime, end: datetime) -> dict[str, str]:
         style = self._options.date_format
-        return {"agent_id": agent_id, "fromdate": start.strftime(style), "todate": end.strftime(style)}
+        return {"fromdate": start.strftime(style), "todate": end.strftime(style)}
 
     def _may_be(self, each: Execution, attempt: OpenAttempt, digits: str) -> bool:
         """Tell whether a record can be the attempt; the filters match parts, so equality is ours to see."""
@@ -339,28 +375,6 @@ ACCOUNT_WORDS = (
     ("agent id is required", "agent_missing", "check the campaign's agent"),
 )
 """Documented words that every call of the campaign would meet: a part of them, our code, what to do."""
-
-
-def open_envelope(answer: Any, wanted: str) -> tuple[Mapping[str, Any], str | None]:
-    """Return the innermost object of an answer that holds `wanted`, and what speaks against it.
-
-    Envelopes are nested up to three deep, and their flags mean opposite things: `success: true`,
-    `error: false`. Every level must be free of failure.
-    """
-    level, flaw = answer, None
-    for _ in range(3):
-        if not isinstance(level, dict):
-            break
-        code = level.get("code")
-        failed = isinstance(code, int) and not isinstance(code, bool) and code >= 300
-        if level.get("error") not in (None, False, "", "false", 0):
-            flaw = "error_true"
-        elif level.get("success", True) not in (None, True, "true", 1) or failed:
-            flaw = "success_false"
-        if wanted in level or not isinstance(level.get("data"), dict):
-            return level, flaw
-        level = level["data"]
-    return {}, flaw
 
 
 def _usable_id(value: Any) -> str | None:

@@ -88,6 +88,28 @@ def message_of(body: Any) -> str:
     return ""
 
 
+def open_envelope(answer: Any, wanted: str) -> tuple[Mapping[str, Any], str | None]:
+    """Return the innermost object of an answer that holds `wanted`, and what speaks against it.
+
+    Envelopes are nested up to three deep, and their flags mean opposite things: `success: true`,
+    `error: false`. Every level must be free of failure.
+    """
+    level, flaw = answer, None
+    for _ in range(3):
+        if not isinstance(level, dict):
+            break
+        code = level.get("code")
+        failed = isinstance(code, int) and not isinstance(code, bool) and code >= 300
+        if level.get("error") not in (None, False, "", "false", 0):
+            flaw = "error_true"
+        elif level.get("success", True) not in (None, True, "true", 1) or failed:
+            flaw = "success_false"
+        if wanted in level or not isinstance(level.get("data"), dict):
+            return level, flaw
+        level = level["data"]
+    return {}, flaw
+
+
 def windows(since_us: int, now_us: int) -> list[tuple[datetime, datetime]]:
     """Return pairs of days that cover `since_us` to now in every zone, none longer than a month.
 

@@ -85,6 +85,7 @@ def read_execution(
         currency=_text(row, "CURRENCY") or None if source else None,
         recording_url=_text(row, "FILE_PATH") or None,
         transcript=_transcript(_first(row, "TRANSCRIPT")),
+        sentiment=_text(row, "SENTIMENT") or None,
     )
 
 

@@ -130,6 +130,8 @@ class SimulatorConfig:
     hang_s: float = 3600.0
     """How long a hanging request keeps its connection."""
 
+    webhook_url: str | None = None
+    """UnleashX: where events go, in an invented format; an agent's `session_data_webhook` wins."""
     webhook_lost: float = 0.0
     """Share of events that are never sent."""
     webhook_duplicate: float = 0.0

@@ -19,6 +19,8 @@ from dialer.simulator.config import SimulatorConfig
 from dialer.simulator.faults import Faults
 from dialer.simulator.gate import Gate
 from dialer.simulator.ledger import Ledger, PlacedCall
+from dialer.simulator.unleashx_events import RETRIES_S, UnleashXEvents
+from dialer.simulator.webhooks import Webhooks
 
 CALL_PATH = "/api/v1/global/agents/call"
 
@@ -34,6 +36,8 @@ class UnleashXSimulator:
         self.ledger = Ledger(config, clock)
         self.gate = Gate(config, clock)
         self.faults = Faults(config)
+        self.webhooks = Webhooks(config, clock, retries_s=RETRIES_S)
+        self.events = UnleashXEvents(config, self.webhooks)
 
     def let_in(self, request: Request, submission: bool) -> int | Response:
         """Return the account of a request, or the answer that turns it away."""
@@ -73,7 +77,9 @@ class UnleashXSimulator:
             return failure(429, "Too many concurrent calls", wait)
         good = b""
         if fault is None or fault.endswith("_after"):
-            good = initiated(self.ledger.place(*order, account, fault))
+            call = self.ledger.place(*order, account, fault)
+            good = initiated(call)
+            await self.events.of_call(call)
         if latency_s > 0.0:
             await self.clock.sleep(latency_s)
         if fault is None:

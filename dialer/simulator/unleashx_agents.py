@@ -86,6 +86,8 @@ class UnleashXAgents:
         if not isinstance(name, str):
             return failure(422, "Validation error message")
         self._names[int(agent_id)] = name
+        if isinstance(url := wanted.get("session_data_webhook"), str):
+            self._simulator.events.url_of_agent[int(agent_id)] = url
         done = "created" if created else "updated"
         data = {"agent_id": int(agent_id), "agent_name": name}
         return json_answer({"success": True, "message": f"Voice agent {done} successfully", "data": data})

@@ -21,5 +21,5 @@ def build_unleashx(config: SimulatorConfig, clock: Clock) -> FastAPI:
     app.add_route(CALL_PATH, simulator.counted(simulator.make_call), methods=["POST"])
     for path, handler in (UnleashXLists(simulator).routes() | UnleashXAgents(simulator).routes()).items():
         app.add_route(path, simulator.counted(handler), methods=["GET", "POST"])
-    add_control_routes(app, simulator.ledger, simulator.gate, simulator.faults)
+    add_control_routes(app, simulator.ledger, simulator.gate, simulator.faults, simulator.webhooks)
     return app

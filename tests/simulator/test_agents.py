@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
+import orjson
 import pytest
 
 from dialer.simulator import SimulatorConfig
-from tests.simulator.pretended import pretended
+from tests.simulator.pretended import CALL_PATH, pretended
 
 pytestmark = pytest.mark.anyio
 
@@ -105,3 +107,31 @@ async def test_a_taken_number_is_refused_in_both_documented_ways() -> None:
         400,
         "Phone number is already attached to another agent",
     )
+
+
+async def test_events_come_only_where_asked_for_and_say_that_they_are_invented(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[dict[str, Any]] = []
+
+    async def post(_: httpx.AsyncClient, url: str, *, content: bytes, **more: Any) -> httpx.Response:
+        told.append({"url": url, **orjson.loads(content)})
+        return httpx.Response(200)
+
+    config = SimulatorConfig(webhook_early=1.0, agents=(962, 963))
+    async with pretended(config) as simulator:
+        await simulator.post(CALL_PATH, {"agent_id": 962, "phone_number": NUMBER})
+        hook = {"agent_id": 963, "agent_name": "x", "session_data_webhook": "http://ear.example/h"}
+        await simulator.post(CREATE, hook)
+        with monkeypatch.context() as patched:
+            real = httpx.AsyncClient.post
+
+            async def route(client: httpx.AsyncClient, url: Any, **more: Any) -> httpx.Response:
+                return await (post if "ear.example" in str(url) else real)(client, url, **more)
+
+            patched.setattr(httpx.AsyncClient, "post", route)
+            answer = await simulator.post(CALL_PATH, {"agent_id": 963, "phone_number": NUMBER})
+    execution_id = answer.json()["data"]["execution_id"]
+    assert [one["event"] for one in told] == ["call.started", "call.ended"]
+    assert {one["execution_id"] for one in told} == {execution_id}
+    assert {one["format"] for one in told} == {"invented by the simulator"}
