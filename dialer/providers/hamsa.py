@@ -42,8 +42,13 @@ CONVERSATIONS_PATH = "/v1/voice-agents/conversations/minimal-list"
 CONVERSATION_PATH = "/v1/voice-agents/conversation/"
 JOBS_PATH = "/v1/jobs"
 
-COSTS_A_READING = 50
+COSTS_A_READING = 200
 """Calls whose cost is asked for before other work has its turn."""
+
+DETAILS_A_READING = 200
+"""Calls that are read whole in one reading of the list, at most."""
+DETAILS_TOGETHER = 20
+"""Calls that are read whole before they are passed on."""
 
 CLOCK_AHEAD_MS = 600_000
 """The end of a window is so much later than now: their clock may be ahead."""
@@ -80,6 +85,8 @@ class HamsaOptions(BaseModel):
     """How far Hamsa's clock may be behind ours."""
     terminated: Literal["completed", "no_answer", "failed", "canceled"] = "canceled"
     """The outcome of the status TERMINATED, which the documents name and do not explain."""
+    details: bool = True
+    """Whether a call that is over is read whole, for its recording: one request for each call."""
     job_id_key: str = "jobId"
     """The parameter of the page of one job, the only one that knows a cost; empty asks for no cost."""
     status_503: Unsure = "unknown"
@@ -119,6 +126,7 @@ class Hamsa:
         base_url = read_base_url(account, self.default_base_url)
         authorization = f"{options.auth_scheme} {token}".strip()
         self._costs_asked: set[str] = set()
+        self._read_whole: set[str] = set()
         self._who = who
         self._clock = clock
         self._api = HamsaApi(who, base_url, authorization, client, clock, pace_request)
@@ -169,11 +177,19 @@ class Hamsa:
     async def executions(self, agent: str, since_us: int) -> AsyncIterator[list[Execution]]:
         """Yield the agent's calls created at or after `since_us`, in pages of any order.
 
+        A call that is over is read whole the first time it is seen, because the list knows no recording.
+
         Raises:
             NotReady: the list could not be read.
         """
+        left = DETAILS_A_READING if self._options.details else 0
         async for page in self._conversations(agent, since_us):
-            yield page
+            wanted = [each for each in page if each.outcome and each.provider_ref not in self._read_whole]
+            wanted, left = wanted[:left], max(0, left - len(wanted))
+            for some in batched(wanted, DETAILS_TOGETHER):
+                yield [await self._whole(each) for each in some]
+            taken = {each.provider_ref for each in wanted}
+            yield [each for each in page if each.provider_ref not in taken]
 
     async def execution(self, execution_id: str) -> Execution | None:
         """Return what Hamsa's file says of the call; None where it knows none by this id."""
@@ -190,25 +206,31 @@ class Hamsa:
         """Yield the calls since a moment with what they cost, each once in the life of this object.
 
         Only the page of a job knows a cost: one request for each call, so a reading ends after
-        COSTS_A_READING calls, or where the page cannot be had.
+        COSTS_A_READING calls, or where the page cannot be had. A call with talk that costs nothing is not
+        billed yet.
         """
         if not self._options.job_id_key:
             return
+        left = COSTS_A_READING
         async for page in self._conversations(None, since_us):
-            over = [each for each in page if each.outcome and each.provider_ref not in self._costs_asked]
-            for each in over:
+            for each in page:
+                if each.outcome is None or each.provider_ref in self._costs_asked:
+                    continue
+                if left == 0:
+                    return
+                left -= 1
                 try:
                     answer = await self._api.get(JOBS_PATH, {self._options.job_id_key: each.provider_ref})
                 except NotKnown:
                     answer = None
                 except NotReady:
                     return
-                self._costs_asked.add(each.provider_ref)
                 cost = read_cost(answer)
+                if cost == 0.0 and each.duration_s:
+                    continue
+                self._costs_asked.add(each.provider_ref)
                 if cost is not None:
                     yield [replace(each, cost=cost)]
-                if len(self._costs_asked) % COSTS_A_READING == 0:
-                    return
 
     def read_event(self, headers: Mapping[str, str], body: bytes, now_s: float) -> ProviderEvent:
         """Check a delivery's secret, then read it; it proves nothing, and only says what to ask about.
@@ -335,6 +357,17 @@ class Hamsa:
 
     # The list
 
+    async def _whole(self, row: Execution) -> Execution:
+        """Return the call as its own page has it; as the list had it where the page cannot be had."""
+        self._read_whole.add(row.provider_ref)
+        try:
+            whole = await self.execution(row.provider_ref)
+        except NotReady:
+            return row
+        if whole is None or whole.outcome is None:
+            return row
+        return replace(whole, phone=whole.phone or row.phone, duration_s=whole.duration_s or row.duration_s)
+
     async def _conversations(self, agent: str | None, since_us: int) -> AsyncIterator[list[Execution]]:
         """Yield conversations since a moment, of one agent or of all; the window is in milliseconds."""
         if agent is not None:
@@ -355,3 +388,8 @@ class Hamsa:
             # A server that overlooks the window would show calls of long ago: they are not ours.
             oldest_us = oldest_ms * 1000
             yield [each for each in read if each and (each.created_at_us or oldest_us) >= oldest_us]
+
+
+def batched(rows: Sequence[Execution], size: int) -> list[Sequence[Execution]]:
+    """Return the rows in groups of a size."""
+    return [rows[first : first + size] for first in range(0, len(rows), size)]
