@@ -25,7 +25,8 @@ SURE_S = 0.001
 LATE_S_MAX = 0.025
 """No answer makes a call count as arriving later than this: it may as well have been answered late."""
 STEADY_S = 0.003
-"""Answers that differ by less than this, on average, tell when their calls arrived."""
+STRAYS_MAX = 0.25
+"""Where most answers take hardly longer (`STEADY_S`) than the quickest, each tells when its call arrived."""
 ROUND = 64
 """The quickest answer of the last one or two rounds of so many is the one that others are compared with."""
 
@@ -41,7 +42,7 @@ class Departures:
         self._log: list[float] = []
         self._quickest_s = self._quickest_before_s = math.inf
         self._answers = 0
-        self._spread_s = 2 * STEADY_S  # not steady before some answers have said so
+        self._strays = 1.0  # not steady before some answers have said so
 
     @property
     def longest_s(self) -> float:
@@ -85,8 +86,8 @@ class Departures:
         """Correct a departure by its answer."""
         took_s = answered_at - left_at
         excess_s = took_s - self._quickest(took_s)
-        self._spread_s += (min(excess_s, 10 * STEADY_S) - self._spread_s) / 16
-        late_s = min(SURE_S + excess_s, LATE_S_MAX if self._spread_s < STEADY_S else self._guard_s)
+        self._strays += ((excess_s > STEADY_S) - self._strays) / 16
+        late_s = min(SURE_S + excess_s, LATE_S_MAX if self._strays < STRAYS_MAX else self._guard_s)
         if late_s != self._guard_s and self._take_out(left_at + self._guard_s):
             self.add(left_at, late_s)
 

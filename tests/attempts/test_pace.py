@@ -1,121 +1,20 @@
-"""No sliding window above its limit and the limit used to the full, in simulated time.
-
-The event loop's own clock is simulated, so that the real aiolimiter runs in these tests: time stands
-still while anything is ready to run, then jumps to the next timer. A stall of the loop is a jump in
-the middle of a task.
-"""
+"""No sliding window above its limit and the limit used to the full by one process, in simulated time."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialer.attempts.pace import (
-    GUARD_S,
-    LATE_S_MAX,
-    RECOVERY_PER_S,
-    LinePace,
-    LocalPace,
-    Reservation,
-    Rule,
-    Slowed,
-    Window,
-    factor_at,
-    reserve_slots,
-    rules,
-    slots,
-    slowed,
-    step_us,
-    take_together,
-)
-
-Result = TypeVar("Result")
-
-DATABASE_AHEAD_S = 1_790_000_000.0
-
-
-class SimulatedLoop(asyncio.SelectorEventLoop):
-    """An event loop that never waits: when nothing is ready, its clock jumps to the next timer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now_s = 1000.0
-        ask = self._selector.select  # type: ignore[attr-defined]
-
-        def select(timeout: float | None) -> Any:
-            if timeout is None:
-                raise RuntimeError("every task waits for ever")
-            self.now_s += max(timeout, 1e-6)  # whatever runs takes a moment
-            return ask(0)
-
-        self._selector.select = select  # type: ignore[attr-defined]
-
-    def time(self) -> float:
-        return self.now_s
-
-
-class LoopClock:
-    """The clock of the loop, as a worker sees it whose own clock is `ahead_s` of the others."""
-
-    def __init__(self, ahead_s: float = 0.0) -> None:
-        self._ahead_s = ahead_s
-        self._loop = asyncio.get_running_loop()
-
-    def now_us(self) -> int:
-        return round(self.monotonic() * 1e6)
-
-    def monotonic(self) -> float:
-        return self._loop.time() + self._ahead_s
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-
-def simulate(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
-        return runner.run(work())
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def stall(seconds: float) -> None:
-    """Block the event loop."""
-    asyncio.get_running_loop().now_s += seconds  # type: ignore[attr-defined]
-
-
-async def stalling(seconds: float, every_s: float) -> None:
-    while True:
-        await asyncio.sleep(every_s - seconds)
-        stall(seconds)
-
-
-def worst(departures: Sequence[float], seconds: float) -> int:
-    """Return the most departures in any sliding window."""
-    most = first = 0
-    ordered = sorted(departures)
-    for last, moment in enumerate(ordered):
-        while moment - ordered[first] >= seconds:
-            first += 1
-        most = max(most, last - first + 1)
-    return most
-
-
-async def depart(take: Callable[[], Awaitable[float]], until: float) -> list[float]:
-    departures = []
-    while True:
-        await take()
-        if now() >= until:
-            return departures
-        departures.append(now())
+from dialer.attempts.departures import GUARD_S, LATE_S_MAX, Departures
+from dialer.attempts.pace import LocalPace, take_together
+from dialer.attempts.windows import RECOVERY_PER_S, Rule, Slowed, Window, factor_at, rules, slowed
+from tests.attempts.simulated import LoopClock, depart, now, reached, simulate, stall, stalling, worst
 
 
 def run_local(
@@ -132,13 +31,6 @@ def run_local(
         return departures
 
     return simulate(work)
-
-
-def reached(departures: Sequence[float], limit: float, seconds: float) -> float:
-    """Return the long-run rate over the limit, from a departure to the one some whole windows later."""
-    whole = rules(Window(limit, seconds))[-1].departures
-    last = (len(departures) - 1) // whole * whole
-    return last / (departures[last] - departures[0]) / (limit / seconds)
 
 
 # One process
@@ -205,6 +97,55 @@ def test_no_window_is_exceeded_whatever_happens(
     arrivals = [departure + chance.uniform(0, GUARD_S) for departure in simulate(work)]
     for rule in rules(window):
         assert worst(arrivals, rule.seconds) <= rule.departures
+
+
+@pytest.mark.parametrize("limit", [1, 10, 50, 200])
+@pytest.mark.parametrize("latency_s", [0.0, 0.3])
+def test_answers_tell_when_calls_arrived(limit: int, latency_s: float) -> None:
+    """A provider pauses for 20 ms now and then: those calls arrive late and their answers say so."""
+
+    async def work() -> tuple[list[float], list[float]]:
+        clock, chance = LoopClock(), random.Random(3)
+        pace = LocalPace([Window(limit, 1)], clock)
+        arrivals: list[float] = []
+
+        async def call(left_at: float) -> None:
+            way_s = chance.uniform(0.0002, 0.0007) + (0.020 if chance.random() < 0.05 else 0.0)
+            await asyncio.sleep(way_s)
+            arrivals.append(now())
+            await asyncio.sleep(latency_s + 0.0003)
+            pace.answered(left_at, clock.monotonic())
+
+        until, calls = now() + max(15, 90 / limit), []
+        while (left_at := await pace.take()) < until:
+            calls.append(asyncio.ensure_future(call(left_at)))
+        await asyncio.gather(*calls)
+        return sorted(arrivals), arrivals
+
+    arrivals, _ = simulate(work)
+    settled = arrivals[max(40, 2 * limit) :]  # at first nothing is known of the way
+    assert worst(settled, 1) <= limit
+    assert reached(settled, limit, 1) >= (0.99 if limit < 10 else 0.995)
+
+
+def test_answers_that_vary_tell_nothing() -> None:
+    log = Departures([Window(1, 1)])
+    for n in range(40):
+        log.add(float(n))
+        log.answered(float(n), n + 0.1 + 0.1 * (n % 3))
+    log.add(100.0)
+    log.answered(100.0, 100.35)
+    assert log.free_at() == pytest.approx(101.0 + GUARD_S)
+
+
+def test_an_answer_makes_no_call_later_than_is_believed() -> None:
+    log = Departures([Window(1, 1)])
+    for n in range(40):
+        log.add(float(n))
+        log.answered(float(n), n + 0.1)
+    log.add(100.0)
+    log.answered(100.0, 105.0)
+    assert log.free_at() == pytest.approx(101.0 + LATE_S_MAX)
 
 
 def test_every_window_holds_where_there_are_several() -> None:
@@ -380,168 +321,3 @@ def test_a_lowered_pace_regains_a_fixed_part_each_second() -> None:
     for second in range(102, 150, 2):
         slow = slowed(slow, 0.1, now_s=second)
     assert slow.factor == 0.05
-
-
-# Several workers
-
-
-class Line:
-    """The account's line of time, as the database keeps it: one UPDATE after a way there and back."""
-
-    def __init__(self, windows: Sequence[Window], chance: random.Random, way_s: float = 0.003) -> None:
-        self.factor = 1.0
-        self.blocks: list[Reservation] = []
-        self._windows = windows
-        self._chance = chance
-        self._way_s = way_s
-        self._end_us = 0
-
-    async def reserve(self, count: int) -> Reservation:
-        await asyncio.sleep(self._chance.uniform(0, self._way_s))
-        now_us = round((now() + DATABASE_AHEAD_S) * 1e6)
-        block, self._end_us = reserve_slots(self._end_us, now_us, count, step_us(self._windows, self.factor))
-        self.blocks.append(block)
-        await asyncio.sleep(self._chance.uniform(0, self._way_s))
-        return block
-
-
-def run_line(
-    limit: float, workers: int, seconds: float, stalls: tuple[float, float] | None = None
-) -> list[float]:
-    async def work() -> list[float]:
-        windows = [Window(limit, 1)]
-        line = Line(windows, random.Random(7))
-        paces = [LinePace(windows, line.reserve, LoopClock(100.0 * n)) for n in range(workers)]
-        disturbing = asyncio.ensure_future(stalling(*stalls)) if stalls else None
-        until = now() + seconds
-        departures = await asyncio.gather(*(depart(pace.take, until) for pace in paces))
-        if disturbing:
-            disturbing.cancel()
-        for pace in paces:
-            await pace.aclose()
-        return sorted(moment for some in departures for moment in some)
-
-    return simulate(work)
-
-
-@pytest.mark.parametrize("limit", [1, 1.5, 10, 50, 200, 500])
-@pytest.mark.parametrize("workers", [1, 3])
-def test_workers_together_reach_the_limit_and_never_exceed_it(limit: float, workers: int) -> None:
-    departures = run_line(limit, workers, max(10, 30 / limit))
-    assert reached(departures, limit, 1) >= 0.985
-    for rule in rules(Window(limit, 1)):
-        assert worst(departures, rule.seconds) <= rule.departures
-
-
-@pytest.mark.parametrize("limit", [5, 50, 200])
-@pytest.mark.parametrize("stalls", [(0.004, 0.1), (0.1, 0.5), (3.0, 4.0)])
-def test_a_missed_slot_is_given_up(limit: float, stalls: tuple[float, float]) -> None:
-    assert worst(run_line(limit, 3, 10, stalls), 1) <= limit
-
-
-def test_a_worker_that_had_nothing_to_send_does_not_use_old_slots() -> None:
-    async def work() -> tuple[float, int]:
-        line = Line([Window(20, 1)], random.Random(1))
-        pace = LinePace([Window(20, 1)], line.reserve, LoopClock())
-        await pace.take()
-        await asyncio.sleep(10)
-        resumed_at = now()
-        taken = [await pace.take() for _ in range(40)]
-        await pace.aclose()
-        assert worst(taken, 1) <= 20
-        return taken[0] - resumed_at, pace.slots_given_up
-
-    waited_s, given_up = simulate(work)
-    assert waited_s < 0.1
-    assert 1 <= given_up <= 10
-
-
-def test_a_hold_gives_up_the_slots_in_hand() -> None:
-    async def work() -> tuple[float, float, int]:
-        line = Line([Window(50, 1)], random.Random(1))
-        pace = LinePace([Window(50, 1)], line.reserve, LoopClock())
-        await depart(pace.take, now() + 1)
-        pace.hold(5.0)
-        held_until, blocks = now() + 5.0, len(line.blocks)
-        taken = await pace.take()
-        await pace.aclose()
-        return taken, held_until, len(line.blocks) - blocks
-
-    taken, held_until, blocks = simulate(work)
-    assert held_until <= taken < held_until + 0.1
-    assert blocks <= 3
-
-
-def test_a_worker_takes_over_the_pace_that_the_database_says() -> None:
-    async def work() -> list[int]:
-        line = Line([Window(50, 1)], random.Random(1))
-        pace = LinePace([Window(50, 1)], line.reserve, LoopClock())
-        counts = []
-        for factor in (1.0, 0.5):
-            line.factor = factor
-            pace.slow()
-            await depart(pace.take, now() + 1)
-            counts.append(len(await depart(pace.take, now() + 4)))
-        assert pace.rate == pytest.approx(25 / 1.01, rel=0.01)
-        await pace.aclose()
-        return counts
-
-    fast, slow = simulate(work)
-    assert slow == pytest.approx(fast / 2, abs=5)
-
-
-def test_a_reservation_that_fails_is_told_and_tried_again() -> None:
-    async def work() -> None:
-        line = Line([Window(5, 1)], random.Random(1))
-        down = True
-
-        async def reserve(count: int) -> Reservation:
-            if down:
-                raise ConnectionError("the database is away")
-            return await line.reserve(count)
-
-        pace = LinePace([Window(5, 1)], reserve, LoopClock())
-        for _ in range(2):
-            with pytest.raises(ConnectionError, match="away"):
-                await pace.take()
-        down = False
-        await pace.take()
-        await pace.aclose()
-
-    simulate(work)
-
-
-def test_a_set_back_database_clock_is_believed_again_soon() -> None:
-    async def work() -> float:
-        ahead_s = 3600.0
-        line_end_us = 0
-
-        async def reserve(count: int) -> Reservation:
-            nonlocal line_end_us
-            now_us = round((now() + ahead_s) * 1e6)
-            block, line_end_us = reserve_slots(line_end_us, now_us, count, step_us([Window(10, 1)]))
-            return block
-
-        pace = LinePace([Window(10, 1)], reserve, LoopClock())
-        await depart(pace.take, now() + 2)
-        ahead_s = 7200.0
-        taken = await depart(pace.take, now() + 3)
-        await pace.aclose()
-        return len(taken) / 3
-
-    assert simulate(work) == pytest.approx(10, abs=2)
-
-
-def test_the_line_never_starts_in_the_past() -> None:
-    block, end_us = reserve_slots(line_end_us=500, now_us=10_000, count=3, step_us=100)
-    assert slots(block) == [10_000, 10_100, 10_200]
-    assert end_us == 10_300
-    block, end_us = reserve_slots(line_end_us=end_us, now_us=10_050, count=2, step_us=100)
-    assert slots(block) == [10_300, 10_400]
-    assert end_us == 10_500
-
-
-def test_slots_leave_room_for_one_that_is_late() -> None:
-    for limit in (1, 1.5, 50, 500):
-        span_s = limit * step_us([Window(limit, 1)]) / 1e6
-        assert span_s - LATE_S_MAX > 1.0
