@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, event, inspect
 
-from dialer.base.errors import BadInput
+from dialer.base.errors import BadInput, NotReady
 from dialer.calls.load import check_lists, load
 from dialer.store import bulk
 from dialer.store.bulk import Stage
@@ -94,6 +98,56 @@ def test_an_interrupted_load_leaves_nothing_of_the_file(
         load(store, campaign_in(tmp_path, people=LIST))
     for table in ("contacts", "rejected_rows", "loads"):
         assert rows(store, f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from dialer.base.settings import Settings
+from dialer.calls.load import load
+from dialer.campaign import read_campaign
+from dialer.store import bulk
+from dialer.store.database import Store
+
+pour, bulk.ROWS_FOR_A_FILE = bulk.Stage.pour, 1
+
+def pour_contacts_and_die(stage, connection, table, **same):
+    if table != "contacts":
+        os.kill(os.getpid(), signal.SIGKILL)
+    pour(stage, connection, table, **same)
+
+bulk.Stage.pour = pour_contacts_and_die
+home = Path(sys.argv[2])
+load(Store(sys.argv[1]), read_campaign(home, Settings(campaigns=home.parent)))
+"""
+
+
+def test_a_killed_load_leaves_nothing_of_the_file(store: Store, store_url: str, tmp_path: Path) -> None:
+    campaign = campaign_in(tmp_path, people=LIST)
+    words = [sys.executable, "-c", KILLED, store_url, str(campaign.folder)]
+    assert subprocess.run(words, env={**os.environ, "TMPDIR": str(tmp_path)}).returncode == -signal.SIGKILL
+    for table in ("contacts", "rejected_rows", "loads"):
+        assert rows(store, f"SELECT count(*) FROM {table}") == [(0,)]
+    [books] = load(store, campaign)
+    assert books.accepted == 3
+
+
+@pytest.mark.parametrize("rows_for_a_file", [1, 1000])
+def test_a_full_disk_leaves_nothing_of_the_file(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_for_a_file: int
+) -> None:
+    monkeypatch.setattr(bulk, "ROWS_FOR_A_FILE", rows_for_a_file)
+    many = "".join(f"m{n},212555{n:04},,US,{'x' * 500},\n" for n in range(100, 200))
+    campaign = campaign_in(tmp_path, people=LIST + many)
+    store = Store(sqlite_url)
+    pages = rows(store, "PRAGMA page_count")[0][0]
+    full = event.listens_for(store.engine, "checkout")
+    full(lambda raw, *_: raw.execute(f"PRAGMA max_page_count={pages}"))
+    with pytest.raises(NotReady, match="full"):
+        load(store, campaign)
+    for table in ("contacts", "rejected_rows", "loads"):
+        assert rows(store, f"SELECT count(*) FROM {table}") == [(0,)]
+    store.close()
 
 
 def test_one_refused_list_of_several_refuses_them_all(store: Store, tmp_path: Path) -> None:
