@@ -31,7 +31,7 @@ from dialer.base.errors import NotReady
 from dialer.base.settings import Account
 from dialer.calls import campaigns
 from dialer.campaign.campaign import Campaign
-from dialer.outcomes.collect import Collected, Collector
+from dialer.outcomes.collect import APPLY_EVERY_S, Collected, Collector
 from dialer.providers.open import open_account
 from dialer.providers.provider import Provider
 from dialer.store.database import Store
@@ -40,6 +40,8 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
+LAST_COSTS_S = 10.0
+"""How long a run that is over may still ask what its last calls cost."""
 PACE_TURN_S = 0.5
 """How often a worker asks for a campaign's own pace that another worker keeps."""
 
@@ -85,6 +87,7 @@ class AccountDialer:
         """
         async with open_account(self.account, self._clock, self.pace.request) as provider:
             self._provider: Provider = provider
+            self._collector = Collector(self._store, provider, self.account, self._database)
             try:
                 yield
             finally:
@@ -145,6 +148,7 @@ class AccountDialer:
             tasks.start_soon(self._take_paces)
             await self.lane.run()
             tasks.cancel_scope.cancel()
+        await self._read_last_costs()
 
     # -- beside the lane ----------------------------------------------------------------------------
 
@@ -162,23 +166,41 @@ class AccountDialer:
             await self._clock.sleep(pause_s)
 
     async def _collect(self) -> None:
-        collector = Collector(self._store, self._provider, self.account, self._database)
+        """Apply what webhooks brought, each second; ask about the rest when it is this worker's turn."""
         again_s = self.account.poll_s if self._store.is_sqlite else self.account.poll_s / 2
+        asked_at = self._clock.monotonic()
         while True:
-            await self._clock.sleep(again_s)
+            await self._clock.sleep(min(again_s, APPLY_EVERY_S))
             try:
+                self._add_collected(await self._collector.apply())
+                waited_s = self._clock.monotonic() - asked_at
+                if waited_s < again_s and not self._collector.hinted:
+                    continue
                 if not await self._turn(account_row.take_polling_turn):
                     continue
-                done = await collector.round()
+                asked_at = self._clock.monotonic()
+                done = await self._collector.round()
                 await self._end_turn(account_row.end_polling_turn, again_s)
             except NotReady as error:
                 self.list_failures += 1
                 log.warning("outcomes.not_read", account=self.account.name, error=str(error))
             else:
                 self.list_failures = 0
-                self.collected.ended += done.ended
-                self.collected.found += done.found
-                self._heard(done.ended + done.found)
+                self._add_collected(done)
+
+    async def _read_last_costs(self) -> None:
+        """Read what the last calls cost, where the provider tells: it writes bills after calls have ended."""
+        with anyio.move_on_after(LAST_COSTS_S):
+            try:
+                self.collected.costs += (await self._collector.finish()).costs
+            except NotReady as error:
+                log.warning("costs.not_read", account=self.account.name, error=str(error))
+
+    def _add_collected(self, done: Collected) -> None:
+        self.collected.ended += done.ended
+        self.collected.found += done.found
+        self.collected.costs += done.costs
+        self._heard(done.ended + done.found)
 
     def _add_reconciled(self, done: Reconciled) -> None:
         self.reconciled.bound += done.bound

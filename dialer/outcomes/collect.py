@@ -17,15 +17,15 @@ from dialer.base.errors import NotReady
 from dialer.base.settings import Account
 from dialer.outcomes.asking import Schedule, cheapest
 from dialer.outcomes.costs import bill, match_costs
-from dialer.outcomes.events import Hints, apply_events, take_hints
+from dialer.outcomes.events import Hints, apply_events, hints_wait, take_hints
 from dialer.providers.abilities import TellsCosts, TellsOfOne
 from dialer.providers.provider import Execution, Provider
 from dialer.store.database import Store
 
 T = TypeVar("T")
 
-EVERY_S = 1.0
-"""How often a round is worth while: events are looked at each time, the provider is asked when it is due."""
+APPLY_EVERY_S = 1.0
+"""How often to look for events that came."""
 SINGLY_MAX = 50
 """Calls asked about one by one in a round, at most; the others stay due."""
 COSTS_FIRST_S = 30.0
@@ -53,30 +53,36 @@ class Collector:
         self._account = account
         self._database = database
         self._schedule = Schedule(account)
+        self.hinted = False
         self._is_first = True
         self._look_at_us = 0
         self._requests = 0
         self._costs_pause_s = COSTS_FIRST_S
         self._costs_at_us = 0
 
-    @property
-    def every_s(self) -> float:
-        """How often to make a round; one in which nothing is due costs a look at the events."""
-        return min(EVERY_S, self._account.poll_s)
-
-    async def round(self) -> Collected:
-        """Apply events, and ask about the calls that are due (the first time: all); return what it settled.
+    async def apply(self) -> Collected:
+        """Apply the events that came; afterwards `hinted` says whether one without proof asks for a round.
 
         Raises:
-            NotReady: the provider could not be asked; what was learned before is written.
+            NotReady: the database cannot be used now.
         """
-        done = Collected()
         name = self._account.name
         applied = await self._in_thread(
             partial(apply_events, self._store, name, self._account.call_expires_s)
         )
-        done.ended += applied.settled
-        hints = await self._in_thread(partial(take_hints, self._store, name))
+        self.hinted = await self._in_thread(partial(hints_wait, self._store, name))
+        return Collected(ended=applied.settled)
+
+    async def round(self) -> Collected:
+        """Apply events, and ask about the calls that are due (the first time: all); return what it settled.
+
+        Between two moments at which something may be due it costs a look at the events.
+
+        Raises:
+            NotReady: the provider could not be asked; what was learned before is written.
+        """
+        done = await self.apply()
+        hints = await self._in_thread(partial(take_hints, self._store, self._account.name))
         now_us = await self._in_thread(partial(self._now_us))
         everything, self._is_first = self._is_first, False
         if everything or hints is not None or now_us >= self._look_at_us:

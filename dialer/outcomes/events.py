@@ -219,11 +219,16 @@ def apply_events(store: Store, account: str, expires_s: float) -> Applied:
     return done
 
 
+def hints_wait(store: Store, account: str) -> bool:
+    """Return whether events without proof ask for something."""
+    with store.read() as connection:
+        return bool(store.execute(connection, HINTS_THERE, account=account))
+
+
 def take_hints(store: Store, account: str) -> Hints | None:
     """Return what events without proof ask for, and count them as done; None where there are none."""
-    with store.read() as connection:
-        if not store.execute(connection, HINTS_THERE, account=account):
-            return None
+    if not hints_wait(store, account):
+        return None
     with store.write() as connection:
         rows = store.execute(connection, HINTS, account=account, now_us=store.now_us(connection))
     said = [_read(row[0]) for row in rows]
