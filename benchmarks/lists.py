@@ -91,13 +91,13 @@ def write_list(file: Path, rows: int, seed: int) -> None:
         for start in range(0, rows, PART_ROWS):
             size = min(PART_ROWS, rows - start)
             some = sample[draw.integers(sample.height, size=size)]
-            tail = pl.Series("tail", draw.integers(100, 1000, size=size)).cast(pl.String)
+            tail = pl.Series("tail", draw.integers(1000, 10_000, size=size)).cast(pl.String)
             number = pl.int_range(start + 1, start + size + 1, eager=True)
             part = some.with_columns(tail).select(
                 customer_id=number,
                 name=pl.format("Customer {}", number % 99_991),
-                phone=pl.when(pl.col("phone").str.contains(r"\d{9}$"))
-                .then(pl.concat_str(pl.col("phone").str.head(-3), "tail"))
+                phone=pl.when(pl.col("phone").str.contains(r"\d{4}$"))
+                .then(pl.concat_str(pl.col("phone").str.head(-4), "tail"))
                 .otherwise("phone"),
                 country="country",
                 city=pl.Series(CITIES)[draw.integers(len(CITIES), size=size)],

@@ -28,7 +28,7 @@ def check_lines(info: ListInfo, books: Books) -> list[str]:
     lines.append(f"  countries: {_counts(books.regions)}")
     lines.append(f"  line types: {_counts(books.types)}")
     lines.append(f"  time zones: {_counts(_zones(books.zones))}")
-    repairs = f" ({_counts(books.repairs)})" if books.repaired else ""
+    repairs = f" ({_counts(_kinds(books.repairs))})" if books.repaired else ""
     lines.append(f"  repaired: {books.repaired}{repairs}")
     return lines
 
@@ -55,4 +55,13 @@ def _zones(zones: Counter[str]) -> Counter[str]:
     for names, count in zones.items():
         several = len(names.split(",")) if names else 0
         found[names if several == 1 else f"one of {several} zones" if several else "no zone"] += count
+    return found
+
+
+def _kinds(repairs: Counter[str]) -> Counter[str]:
+    """Return the counts by kind; a cell may have been repaired in several ways."""
+    found: Counter[str] = Counter()
+    for notes, count in repairs.items():
+        for note in notes.split("; "):
+            found[note] += count
     return found

@@ -20,7 +20,7 @@ import polars as pl
 from dialer.base.errors import BadInput
 from dialer.contacts import normalize
 from dialer.lists import Batch, ListFile, find_column
-from dialer.tables.clean_rows import Answers, accepted_rows, no_rows, reject_names, rejected_rows
+from dialer.tables.clean_rows import Answers, accepted_rows, no_rows, reasons_of, rejected_rows
 from dialer.tables.firsts import Firsts
 from dialer.tables.formats import Writer, writer_for
 from dialer.tables.whole import check_place, whole_file
@@ -177,14 +177,13 @@ class _Parts(NamedTuple):
 
 
 def _parts(one: Answers, file: str, good: Writer, bad: Writer | None) -> _Parts:
-    accepted, rejected = accepted_rows(one), rejected_rows(one, file)
-    reason = rejected[reject_names(one.batch.rows.columns)["reason"]]
+    accepted = accepted_rows(one)
     return _Parts(
         accepted.select("repaired"),
-        Counter(dict(reason.value_counts().iter_rows())),
+        reasons_of(one),
         one.batch.bytes_read,
         good.render(accepted),
-        bad.render(rejected) if bad else None,
+        bad.render(rejected_rows(one, file)) if bad else None,
     )
 
 

@@ -7,6 +7,7 @@ file can be mended and read again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -68,15 +69,13 @@ def rejected_rows(one: Answers, file: str) -> pl.DataFrame:
     """Return the rejected rows and those that are no rows of the table, in the order of the list."""
     batch, bad = one.batch, ~one.accepted
     own = batch.rows.filter(bad)
-    why = one.numbers.filter(bad).with_columns(
+    why = _reasons(one).with_columns(
         batch.list_row.filter(bad).alias("list_row"),
         batch.list_line.filter(bad).alias("list_line"),
         pl.lit(None, pl.String).alias("campaign"),
         pl.lit(file).alias("list_file"),
         as_json(own).alias("row"),
     )
-    if one.first is not None:
-        why = _as_duplicates(why, one.first.filter(bad))
     if not batch.broken.is_empty():
         broken = batch.broken.with_columns(pl.lit(file).alias("list_file"), pl.col("row").alias("raw"))
         order = pl.concat([why["list_row"], broken["list_row"]]).arg_sort()
@@ -101,7 +100,21 @@ def as_json(rows: pl.DataFrame) -> pl.Series:
     return rows.select(pl.struct(pl.all()).struct.json_encode().alias("row"))["row"]
 
 
-def _as_duplicates(why: pl.DataFrame, first: pl.Series) -> pl.DataFrame:
+def reasons_of(one: Answers) -> Counter[str]:
+    """Return how many rows are rejected for each reason."""
+    reasons = Counter(dict(_reasons(one)["reason"].value_counts().iter_rows()))
+    if not one.batch.broken.is_empty():
+        reasons.update(dict(one.batch.broken["reason"].value_counts().iter_rows()))
+    return reasons
+
+
+def _reasons(one: Answers) -> pl.DataFrame:
+    """Return what is known of the rejected rows; a number that came before makes a row a duplicate."""
+    bad = ~one.accepted
+    why = one.numbers.filter(bad)
+    if one.first is None:
+        return why
+    first = one.first.filter(bad)
     again = first > 0
     said = pl.format("the same number as row {}", first)
     return why.with_columns(

@@ -1,0 +1,113 @@
+"""`dialer normalize` and `dialer check` as a person types them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import polars as pl
+import pytest
+
+from dialer.cli import main
+
+LIST = "key,mobile,country\nk1,020 7946 0018,GB\nk2,98765 43210,India\nk3,none,GB\nk4,+44 20 7946 0018,\n"
+
+
+@pytest.fixture
+def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "people.csv"
+    file.write_text(LIST)
+    return file
+
+
+def test_a_list_is_cleaned_and_the_books_are_said(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["normalize", "people.csv", "--phone", "mobile", "--region-column", "country", "--unique"]
+    assert main([*words, "--to", "clean.csv", "--rejects", "r.csv"]) == 0
+    assert capsys.readouterr() == (
+        "people.csv: 4 rows read = 2 accepted + 1 rejected + 1 duplicate\n"
+        "  no_digits: 1\n"
+        "  duplicate: 1\n"
+        "2 rows in clean.csv\n"
+        "2 rows in r.csv\n",
+        "",
+    )
+    assert pl.read_csv("clean.csv", infer_schema=False)["phone"].to_list() == [
+        "+442079460018",
+        "+919876543210",
+    ]
+
+
+def test_the_figures_come_as_json(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["normalize", "people.csv", "--phone", "mobile", "--to", "c.jsonl", "--json"]) == 0
+    figures = orjson.loads(capsys.readouterr().out)
+    assert (figures["rows_read"], figures["accepted"], figures["rejected"]) == (4, 1, 3)
+    assert figures["reasons"] == {"no_region": 2, "no_digits": 1}
+    assert figures["rejects"] is None
+
+
+def test_a_phone_column_is_proposed_and_never_assumed(
+    people: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["normalize", "people.csv", "--to", "clean.csv"]) == 2
+    said = capsys.readouterr().err
+    assert "--phone is missing" in said
+    assert "--phone mobile --region-column country   # 3 of the first 4 rows can be dialled" in said
+    assert not Path("clean.csv").exists()
+
+
+@pytest.fixture
+def spring(people: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TOKEN", "none")
+    Path("dialer.toml").write_text('[accounts.unleashx]\ntoken = "env:TOKEN"\n')
+    folder = Path("campaigns/spring")
+    folder.mkdir(parents=True)
+    (folder / "people.csv").write_text(LIST.replace("98765 43210", "'9876543210.0"))
+    return folder / "campaign.toml"
+
+
+CALL = '[call]\naccount = "unleashx"\nagent = "1"\n'
+
+
+def test_check_shows_how_a_list_is_read_and_what_becomes_of_it(
+    spring: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spring.write_text('[list]\nfiles = ["*.csv"]\nphone = "mobile"\nregion_column = "country"\n' + CALL)
+    assert main(["check", "spring"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "spring: account unleashx, agent 1",
+        "people.csv: UTF-8 text, fields separated by comma, 3 columns: key, mobile, country",
+        "people.csv: 4 rows read = 2 accepted + 1 rejected + 1 duplicate",
+        "  no_digits: 1",
+        "    row 3 (line 4): 'none': there is no digit in the cell",
+        "  duplicate: 1",
+        "    row 4 (line 5): '+44 20 7946 0018': the same number as row 1 of people.csv",
+        "  countries: GB 1, IN 1",
+        "  line types: fixed_line 1, mobile 1",
+        "  time zones: Asia/Calcutta 1, Europe/London 1",
+        "  repaired: 1 (leading apostrophe dropped 1, spreadsheet .0 dropped 1)",
+    ]
+    assert main(["check", "spring", "--json"]) == 0
+    [one] = orjson.loads(capsys.readouterr().out)["lists"]
+    assert (one["encoding"], one["delimiter"], one["columns"]) == ("utf-8", ",", ["key", "mobile", "country"])
+    assert one["examples"]["no_digits"][0]["raw"] == "none"
+
+
+def test_check_asks_for_the_phone_column_with_the_line_to_write(
+    spring: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spring.write_text('[list]\nfiles = ["*.csv"]\n' + CALL)
+    assert main(["check", "spring"]) == 2
+    said = capsys.readouterr().err
+    assert "campaign.toml:1: list.phone is missing" in said
+    assert '  phone = "mobile"   # 3 of the first 4 rows can be dialled' in said
+    assert '  region_column = "country"' in said
+
+
+def test_check_refuses_a_list_without_a_header_and_shows_its_first_row(
+    spring: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spring.write_text('[list]\nfiles = ["*.csv"]\n' + CALL)
+    (spring.parent / "people.csv").write_text("k1,+44 20 7946 0018,GB\nk2,+91 98765 43210,IN\n")
+    assert main(["check", "spring"]) == 2
+    assert "looks like data, not like a header: 'k1,+44 20 7946 0018,GB'" in capsys.readouterr().err

@@ -1,0 +1,200 @@
+"""A list becomes clean numbers and rejects: every row in just one place, both files whole or not there."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from dialer.base.errors import BadInput, NotReady
+from dialer.lists import open_list
+from dialer.tables import clean as cleaning
+from dialer.tables.clean import CleanBooks, Numbers, clean
+from dialer.tables.clean_rows import ADDED
+from dialer.tables.firsts import Firsts
+
+LIST = (
+    "key,phone,country\n"
+    "k1,020 7946 0018,GB\n"
+    'k2,"(212) 555-0101",US\n'
+    "k3,+44 20 7946 0018,\n"
+    "k4,only three,fields,here\n"
+    "k5,919876543210.0,IN\n"
+    "k6,call me,GB\n"
+    "k7,,GB\n"
+)
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    file = tmp_path / "people.csv"
+    file.write_text(LIST)
+    return file
+
+
+def run(
+    people: Path, to: str = "clean.parquet", *, unique: bool = False, rejects: str = "r.parquet"
+) -> CleanBooks:
+    folder = people.parent
+    numbers = Numbers(("phone",), None, "country")
+    return clean(open_list(people), folder / to, numbers, rejects=folder / rejects, unique=unique)
+
+
+def read(file: Path) -> pl.DataFrame:
+    match file.suffix:
+        case ".csv" | ".gz":
+            return pl.read_csv(file, infer_schema=False)
+        case ".jsonl":
+            return pl.read_ndjson(file, infer_schema_length=None)
+        case _:
+            return pl.read_parquet(file)
+
+
+def test_every_row_is_in_one_of_the_two_files(people: Path) -> None:
+    books = run(people)
+    assert books.line().endswith("7 rows read = 4 accepted + 3 rejected + 0 duplicate")
+    assert books.reasons == {"ragged": 1, "no_digits": 1, "blank": 1}
+    good, bad = read(people.parent / "clean.parquet"), read(people.parent / "r.parquet")
+    assert good.columns == ["key", "list_phone", "country", *ADDED]
+    assert good.select("list_row", "key", "phone", "list_phone", "repaired").rows() == [
+        (1, "k1", "+442079460018", "020 7946 0018", None),
+        (2, "k2", "+12125550101", "(212) 555-0101", None),
+        (3, "k3", "+442079460018", "+44 20 7946 0018", None),
+        (5, "k5", "+919876543210", "919876543210.0", "spreadsheet .0 dropped"),
+    ]
+    assert bad.select("key", "list_file", "list_row", "list_line", "reason", "raw").rows() == [
+        (None, "people.csv", 4, 5, "ragged", "k4,only three,fields,here"),
+        ("k6", "people.csv", 6, 7, "no_digits", "call me"),
+        ("k7", "people.csv", 7, 8, "blank", None),
+    ]
+    assert bad["row"][1] == '{"key":"k6","phone":"call me","country":"GB"}'
+
+
+def test_the_first_row_of_a_number_is_kept_and_the_others_name_it(people: Path) -> None:
+    books = run(people, unique=True)
+    assert (books.accepted, books.rejected, books.duplicate) == (3, 3, 1)
+    bad = read(people.parent / "r.parquet").filter(reason="duplicate")
+    assert bad.select("list_row", "detail").rows() == [(3, "the same number as row 1")]
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "jsonl"])
+def test_every_format_holds_the_same_rows(people: Path, ending: str) -> None:
+    run(people)
+    run(people, f"clean.{ending}", rejects=f"r.{ending}")
+    for name in ("clean", "r"):
+        whole = read(people.parent / f"{name}.parquet").cast(pl.String)
+        other = read(people.parent / f"{name}.{ending}").cast(pl.String)
+        assert other.equals(whole)
+
+
+def test_many_batches_are_written_in_the_order_of_the_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleaning, "BATCH_ROWS", 7)
+    file = tmp_path / "people.csv.gz"
+    lines = [f"k{at},+44207946{at % 90 + 1000 if at % 5 else 'x'}\n" for at in range(1, 200)]
+    file.write_bytes(gzip.compress(("key,phone\n" + "".join(lines)).encode()))
+    seen: list[int] = []
+    books = clean(
+        open_list(file),
+        tmp_path / "clean.parquet",
+        Numbers(("phone",)),
+        rejects=tmp_path / "r.parquet",
+        unique=True,
+        watch=lambda books, bytes_read: seen.append(books.rows_read),
+    )
+    good, bad = read(tmp_path / "clean.parquet"), read(tmp_path / "r.parquet")
+    assert (books.rows_read, books.accepted, books.duplicate) == (199, 72, 88)
+    assert seen == sorted(seen)
+    assert seen[-1] == 199
+    assert good["list_row"].is_sorted()
+    assert sorted([*good["list_row"], *bad["list_row"]]) == list(range(1, 200))
+    assert good["phone"].is_unique().all()
+
+
+def test_parquet_keeps_the_types_of_the_lists_own_columns(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"phone": [442079460018, None], "tags": [["a"], None], "blob": [b"x", b"\xff"]})
+    frame.write_parquet(tmp_path / "people.parquet")
+    books = run_plain(tmp_path / "people.parquet")
+    assert (books.accepted, books.rejected) == (1, 1)
+    good = read(tmp_path / "clean.parquet")
+    assert (good["list_phone"][0], good["tags"][0].to_list(), good["blob"][0]) == (442079460018, ["a"], "x")
+    assert read(tmp_path / "r.csv")["blob"].to_list() == ["\\xff"]
+
+
+def run_plain(file: Path) -> CleanBooks:
+    folder = file.parent
+    return clean(
+        open_list(file), folder / "clean.parquet", Numbers(("phone",), "GB"), rejects=folder / "r.csv"
+    )
+
+
+def test_a_list_without_rows_becomes_files_without_rows(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("key,phone\n")
+    assert run_plain(tmp_path / "people.csv").rows_read == 0
+    assert read(tmp_path / "clean.parquet").columns[:2] == ["key", "list_phone"]
+    assert (tmp_path / "r.csv").read_text().startswith("key,phone,campaign,list_file,")
+
+
+@pytest.mark.parametrize(
+    ("to", "rejects", "numbers", "says"),
+    [
+        ("c.parquet", None, Numbers(("fone",)), r"no column 'fone' \(did you mean 'phone'\?\)"),
+        ("c.parquet", None, Numbers(("phone",), "Atlantis"), "region = 'Atlantis'"),
+        ("people.csv", None, Numbers(("phone",)), "is the list itself"),
+        ("link.csv", None, Numbers(("phone",)), "is the list itself"),
+        ("c.csv", "c.csv", Numbers(("phone",)), "choose two names"),
+        ("none/c.csv", None, Numbers(("phone",)), "there is no folder"),
+        ("c.txt", None, Numbers(("phone",)), r"expected \.csv"),
+        ("c.csv", "r.txt", Numbers(("phone",)), r"expected \.csv"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_and_nothing_is_written(
+    people: Path, to: str, rejects: str | None, numbers: Numbers, says: str
+) -> None:
+    folder = people.parent
+    (folder / "link.csv").symlink_to(people)
+    with pytest.raises(BadInput, match=says):
+        clean(open_list(people), folder / to, numbers, rejects=folder / rejects if rejects else None)
+    assert sorted(path.name for path in folder.iterdir()) == ["link.csv", "people.csv"]
+    assert people.read_text() == LIST
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_an_interrupted_run_leaves_what_was_there_before(
+    people: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    run(people)
+    before = (people.parent / "clean.parquet").read_bytes()
+
+    def fail(self: object, rendered: object) -> None:
+        raise error
+
+    monkeypatch.setattr("dialer.tables.formats.CsvWriter.put", fail)
+    with pytest.raises((NotReady, KeyboardInterrupt)):
+        run(people, rejects="r.csv")
+    assert sorted(path.name for path in people.parent.iterdir()) == [
+        "clean.parquet",
+        "people.csv",
+        "r.parquet",
+    ]
+    assert (people.parent / "clean.parquet").read_bytes() == before
+
+
+def test_the_first_row_of_a_number_is_found_over_any_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goal: no number is let through twice. Method: random batches against a dictionary."""
+    monkeypatch.setattr("dialer.tables.firsts.RUN_MAX", 60)
+    draw = np.random.default_rng(3)
+    firsts, known, row = Firsts(), {}, 0
+    for _ in range(60):
+        numbers = draw.integers(0, 150, size=draw.integers(0, 20))
+        rows = np.arange(row + 1, row + 1 + len(numbers))
+        row += len(numbers)
+        expected = []
+        for number, place in zip(numbers.tolist(), rows.tolist(), strict=True):
+            expected.append(known.get(number, 0))
+            known.setdefault(number, place)
+        assert firsts.add(numbers, rows).tolist() == expected
