@@ -65,6 +65,7 @@ class AgentPhone:
 
     name: ClassVar[str] = "agentphone"
     absence_is_proof: ClassVar[bool] = False
+    verifies_events: ClassVar[bool] = True
     default_base_url: ClassVar[str] = "https://api.agentphone.to"
 
     def __init__(
