@@ -156,12 +156,16 @@ class AgentPhone:
                 return
 
     async def execution(self, execution_id: str) -> Execution | None:
-        """Return what the provider's file says of the call; None where it knows none by this id."""
+        """Return what the provider's file says of the call; None where it knows none by this id.
+
+        Where there is a webhook, a call that just ended is told without its outcome: see `event_wait_s`.
+        """
         try:
             row = await self._api.get(f"{CALLS_PATH}/{quote(execution_id, safe='')}")
         except NotKnown:
             return None
-        return self._read(row) if isinstance(row, dict) else None
+        told = self._read(row) if isinstance(row, dict) else None
+        return None if told is None else self._leave_to_event(told)
 
     async def end_call(self, execution_id: str) -> str:
         """Ask the provider to end the call; return the status that it answers with."""
