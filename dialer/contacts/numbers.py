@@ -154,3 +154,10 @@ class Numbers(NamedTuple):
     extension: Sparse
     long: Sparse
     unusual: I64
+
+
+def as_e164(value: U64) -> pl.Series:
+    """Return `+` and the digits, null where the value is 0."""
+    frame = pl.DataFrame({"value": value})
+    known = pl.when(pl.col("value") != 0).then(pl.col("value"))
+    return frame.select(phone=pl.lit("+") + known.cast(pl.String))["phone"]

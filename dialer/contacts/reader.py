@@ -11,7 +11,7 @@ import numpy.typing as npt
 import phonenumbers
 import polars as pl
 
-from dialer.contacts.digits import Digits, read_digits
+from dialer.contacts.digits import BLOCK_ROWS, Digits, read_digits
 from dialer.contacts.kinds import ASK_KIND
 from dialer.contacts.lookup import Lookup
 from dialer.contacts.numbers import I32, I64, PARSED_MAX, U64, Flags, Numbers, Outcomes, Sparse, Verdict
@@ -40,9 +40,6 @@ from dialer.contacts.tables import (
 )
 from dialer.contacts.toolong import TooLong
 
-_BLOCK_ROWS = 1 << 15
-"""What is at work at one time fits the processor's cache."""
-
 _TENS = np.array([10**power for power in range(20)], dtype=np.uint64)
 
 
@@ -63,7 +60,7 @@ class Reader:
     def ready(self) -> Reader:
         """Return the reader with everything loaded that its threads will share."""
         with self._lock:
-            for part in ("tables", "outcomes", "plans", "kinds", "too_long"):
+            for part in ("tables", "outcomes", "plans", "kinds"):
                 getattr(self, part)
         return self
 
@@ -169,8 +166,8 @@ class Reader:
     def _decide(self, digits: Digits, region: I64, places: Places) -> tuple[U64, I32]:
         """Return E.164 and the outcome, `ASK_KIND` where no table knows."""
         value, outcome = np.empty(len(region), dtype=np.uint64), np.empty(len(region), dtype=np.int32)
-        for begin in range(0, len(region), _BLOCK_ROWS):
-            block = slice(begin, begin + _BLOCK_ROWS)
+        for begin in range(0, len(region), BLOCK_ROWS):
+            block = slice(begin, begin + BLOCK_ROWS)
             value[block], outcome[block] = self._decide_block(digits.of(block), region[block], places)
         return value, outcome
 

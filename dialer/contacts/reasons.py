@@ -11,9 +11,8 @@ import polars as pl
 
 from dialer.contacts.cells import Asked
 from dialer.contacts.digits import read_digits
-from dialer.contacts.e164 import as_e164
 from dialer.contacts.kinds import NSN_MAX, NSN_MIN
-from dialer.contacts.numbers import I32, I64, PARSED_MAX, Flags, Outcome, Sparse, Verdict, spread
+from dialer.contacts.numbers import I32, I64, PARSED_MAX, Flags, Outcome, Sparse, Verdict, as_e164, spread
 from dialer.contacts.reader import index_of
 from dialer.contacts.regions import name_of, suggest_region
 

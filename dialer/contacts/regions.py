@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
 
 import phonenumbers
-from phonenumbers.geodata.locale import LOCALE_DATA
 
 from dialer.base.errors import BadInput
 from dialer.base.words import did_you_mean
@@ -126,7 +128,7 @@ def name_of(region: str | None) -> str:
     """Return a country's English name, its code where it has none."""
     if region is None:
         return "no country"
-    names = LOCALE_DATA.get(region, {})
+    names = _locales().get(region, {})
     return str(_follow(names, "en") or region)
 
 
@@ -146,9 +148,22 @@ def _plain(text: str) -> str:
 
 
 @cache
+def _locales() -> Any:
+    """Return the names of countries that come with `phonenumbers`, by region and language."""
+    # Only this module of the package, which reads the names of all towns otherwise: 20 ms against 300.
+    file = Path(phonenumbers.__file__).with_name("geodata") / "locale.py"
+    spec = spec_from_file_location("phonenumbers.geodata.locale", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.LOCALE_DATA
+
+
+@cache
 def _regions_by_name() -> dict[str, str]:
     known: dict[str, set[str]] = {}
-    for region, names in LOCALE_DATA.items():
+    for region, names in _locales().items():
         if region in phonenumbers.SUPPORTED_REGIONS:
             for name in names.values():
                 if not name.startswith("*"):

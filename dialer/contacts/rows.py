@@ -14,8 +14,7 @@ from dialer.base.errors import BadInput
 from dialer.base.words import did_you_mean
 from dialer.contacts.cells import Asked, Cells, read_cells
 from dialer.contacts.chunks import in_chunks
-from dialer.contacts.e164 import as_e164
-from dialer.contacts.numbers import I64, TYPES, Flags, Sparse
+from dialer.contacts.numbers import I64, TYPES, Flags, Sparse, as_e164
 from dialer.contacts.reader import READER, index_of
 from dialer.contacts.reasons import explain
 from dialer.contacts.regions import region_of, require_region

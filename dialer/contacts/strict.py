@@ -6,8 +6,7 @@ import numpy as np
 import polars as pl
 
 from dialer.contacts.chunks import in_chunks
-from dialer.contacts.e164 import as_e164
-from dialer.contacts.numbers import PARSED_MAX, Verdict
+from dialer.contacts.numbers import PARSED_MAX, Verdict, as_e164
 from dialer.contacts.reader import READER, index_of
 
 
