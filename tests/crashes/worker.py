@@ -28,7 +28,7 @@ from dialer.store.migrate import prepare
 
 STEPS: dict[str, tuple[Any, str]] = {
     "register the campaign": (campaigns, "register"),
-    "write the list": (loading, "append"),
+    "write the list": (loading, "_write"),
     "claim calls": (ledger.claims, "claim"),
     "open attempts": (ledger, "_open"),
     "commit": (ledger, "_exchange"),
