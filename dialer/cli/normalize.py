@@ -38,7 +38,7 @@ def normalize(
     """Write the rows of a list that can be dialled, with their numbers in E.164; the others to the rejects.
 
     Args:
-        to: The file for the clean rows, by its ending: .parquet, .csv, .csv.gz or .jsonl.
+        to: The file for the clean rows, by its ending: .parquet, .csv, .csv.gz, .xlsx or .jsonl.
         phone: The column that holds the numbers; several, tried in order, where it is given several times.
         region: The country of numbers without a country code, such as IN.
         region_column: A column with each row's own country, as ISO code or name; wins over --region.

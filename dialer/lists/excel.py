@@ -10,6 +10,7 @@ it had numbers under another name is refused: that would be a lost list.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from dialer.lists.columns import likely_phone_columns, looks_like_data, mend_nam
 from dialer.lists.shape import BATCH_ROWS, Batch, ListInfo, no_broken
 from dialer.lists.source import Source, digest, readable, refuse_change
 
+TITLE_ROWS_MAX = 10
 EXACT_FLOAT_MAX = 2**53
 """Below this a float that is whole is written as the whole number that it is."""
 
@@ -72,9 +74,12 @@ def open_excel(source: Source, wanted: Sequence[str] | None = None, phones: Sequ
         content = source.path.read_bytes()
     import fastexcel  # 0.1 s that only a workbook costs
 
+    # It warns of empty columns and of charts; neither is news to the owner of the workbook.
+    for name in ("fastexcel", "calamine"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         reader = fastexcel.read_excel(content)
-        sheets, notes = _read_sheets(source, reader, wanted)
+        sheets, notes = _read_sheets(source, reader, wanted, phones)
     except fastexcel.FastExcelError as error:
         said = str(error).splitlines()[0]
         raise BadInput(f"{source.path}: cannot be read as Excel ({said}); save it anew as .xlsx") from error
@@ -84,7 +89,7 @@ def open_excel(source: Source, wanted: Sequence[str] | None = None, phones: Sequ
         sheets, left = _with_phones(source, sheets, phones)
         notes += left
     rows, numbers = _together(sheets)
-    notes += _places(sheets) if len(sheets) > 1 or notes else []
+    notes += _places(sheets) if len(reader.sheet_names) > 1 else []
     notes += [note for sheet in sheets for note in sheet.notes]
     notes += _different_columns(sheets)
     if not rows.height:
@@ -104,7 +109,9 @@ def open_excel(source: Source, wanted: Sequence[str] | None = None, phones: Sequ
     return ExcelList(source, info, rows, numbers)
 
 
-def _read_sheets(source: Source, reader: Any, wanted: Sequence[str] | None) -> tuple[list[_Sheet], list[str]]:
+def _read_sheets(
+    source: Source, reader: Any, wanted: Sequence[str] | None, phones: Sequence[str]
+) -> tuple[list[_Sheet], list[str]]:
     names = list(reader.sheet_names)
     missing = [name for name in wanted or () if name not in names]
     if missing:
@@ -119,7 +126,7 @@ def _read_sheets(source: Source, reader: Any, wanted: Sequence[str] | None) -> t
             notes.append(f"sheet '{name}' is hidden and not read")
         elif sheet.width and sheet.height:
             texts, errors = sheet.to_arrow_with_errors()
-            found = _read_sheet(source, reader, name, _cells(pl.DataFrame(texts)))
+            found = _read_sheet(source, reader, name, _cells(pl.DataFrame(texts)), phones)
             sheets += found
             if wanted is not None and not found:
                 notes.append(f"sheet '{name}' is empty")
@@ -128,11 +135,12 @@ def _read_sheets(source: Source, reader: Any, wanted: Sequence[str] | None) -> t
     return sheets, notes
 
 
-def _read_sheet(source: Source, reader: Any, name: str, texts: pl.DataFrame) -> list[_Sheet]:
+def _read_sheet(
+    source: Source, reader: Any, name: str, texts: pl.DataFrame, phones: Sequence[str]
+) -> list[_Sheet]:
     """Return the sheet's rows, or nothing where nothing stands on it; `texts` is all of it as text."""
-    filled = texts.select(~pl.all_horizontal(pl.all().is_null())).to_series()
-    at = filled.arg_max()
-    if at is None or not filled.any():
+    at, above = _header_at(texts, phones)
+    if at is None:
         return []
     header = [cell or "" for cell in texts.row(at)]
     has_cells = [texts[column][at + 1 :].is_not_null().any() for column in texts.columns]
@@ -159,9 +167,26 @@ def _read_sheet(source: Source, reader: Any, name: str, texts: pl.DataFrame) -> 
         rows=rows.filter(present),
         numbers=pl.int_range(1, rows.height + 1, dtype=pl.Int64, eager=True).filter(present),
         height=rows.height,
-        notes=tuple(f"sheet '{name}': {note}" for note in notes),
+        notes=tuple(f"sheet '{name}': {note}" for note in (*above, *notes)),
     )
     return [sheet]
+
+
+def _header_at(texts: pl.DataFrame, phones: Sequence[str]) -> tuple[int | None, list[str]]:
+    """Return which row is the header, None on an empty sheet, and what is to be said of the rows above it.
+
+    It is the first filled row, unless that has none of the wanted names and one soon below it does: people
+    put a title above a table.
+    """
+    filled = texts.select(~pl.all_horizontal(pl.all().is_null())).to_series().arg_true().to_list()
+    if not filled:
+        return None, []
+    for at in filled[: TITLE_ROWS_MAX + 1]:
+        if {(cell or "").strip() for cell in texts.row(at)} & set(phones):
+            titles = [" ".join(cell for cell in texts.row(row) if cell) for row in filled if row < at]
+            said = ", ".join(repr(title[:50]) for title in titles)
+            return at, [f"above the header and not read: {said}"] if titles else []
+    return filled[0], []
 
 
 def _with_phones(

@@ -371,6 +371,17 @@ def test_named_sheets_are_read_hidden_or_not(write_workbook):
         open_list(path, ["C"])
 
 
+def test_a_title_above_the_header_is_passed_over_and_said(write_workbook):
+    path = write_workbook(
+        {"A": [["Customers of May"], [], ["name", "phone"], ["x", "+442079460018"], [], ["y", "1"]]}
+    )
+    opened = open_list(path, phones=["phone"])
+    assert opened.info.columns == ("name", "phone")
+    assert opened.info.notes == ("sheet 'A': above the header and not read: 'Customers of May'",)
+    assert [number for batch in opened.batches() for number in batch.list_row] == [1, 3]
+    assert open_list(path).info.columns == ("Customers of May", "column_2")
+
+
 def test_formula_errors_are_empty_and_said(write_workbook, formula_error):
     opened = open_list(write_workbook({"A": [["name", "phone"], ["x", formula_error], ["y", 12]]}))
     assert any("formula errors" in note for note in opened.info.notes)
