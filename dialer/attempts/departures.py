@@ -22,7 +22,7 @@ GUARD_S = 0.008
 """How much later than the others a call is taken to arrive at most, until its answer says more."""
 SURE_S = 0.001
 """What is added to a known arrival for clocks and queues on the way."""
-LATE_S_MAX = 0.025
+LATE_S_MAX = 0.25
 """No answer makes a call count as arriving later than this: it may as well have been answered late."""
 STEADY_S = 0.003
 STRAYS_MAX = 0.25
@@ -42,7 +42,7 @@ class Departures:
         self._log: list[float] = []
         self._quickest_s = self._quickest_before_s = math.inf
         self._answers = 0
-        self._strays = 1.0  # not steady before some answers have said so
+        self._strays = 0.0
 
     @property
     def longest_s(self) -> float:
