@@ -47,7 +47,7 @@ from dialer.providers.agentphone_options import AgentPhoneOptions, constant_fiel
 from dialer.providers.agentphone_records import read_record, text_of
 from dialer.providers.options import read_base_url, read_options, read_token
 from dialer.providers.provider import Accepted, Execution, OpenAttempt, PaceRequest, Submission
-from dialer.providers.wire import NotKnown, Speaker, error_of_status, read_json
+from dialer.providers.wire import Declined, NotKnown, Speaker, error_of_status, read_json
 
 CALLS_PATH = "/v1/calls"
 
@@ -275,8 +275,8 @@ class AgentPhone:
         """Return AgentPhone's id of a caller id; the account's numbers are read once, before the first call.
 
         Raises:
-            NotDialled: they could not be read.
-            AccountStopped: the account has no such number.
+            NotDialled: they could not be read now.
+            AccountStopped: the account has no such number, or may not read them.
         """
         if number is None or not number.startswith("+"):
             return number
@@ -296,6 +296,8 @@ class AgentPhone:
         try:
             async for page in self.numbers():
                 self._callers |= {each.phone: each.number_id for each in page if each.number_id}
+        except Declined as error:
+            raise AccountStopped(str(error), code="numbers_not_read") from error
         except NotReady as error:
             raise NotDialled(f"the caller id is not known yet: {error}", code="numbers_not_read") from error
         self._callers_read_at = self._clock.monotonic()

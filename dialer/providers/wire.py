@@ -170,7 +170,11 @@ def retry_after_s(headers: httpx.Headers, now_us: int) -> float | None:
     return min(max(0.0, until_s - now_us / 1e6), RETRY_AFTER_S_MAX)
 
 
-class NotKnown(NotReady):
+class Declined(NotReady):
+    """The provider was asked, and answered what it would answer again: a wrong token, a wrong address."""
+
+
+class NotKnown(Declined):
     """The provider was asked, and answered 404: it knows nothing under that address."""
 
 
@@ -221,7 +225,7 @@ async def _ask_once(client: httpx.AsyncClient, request: httpx.Request, who: Spea
     if status == 429 or status == 408 or status >= 500:
         raise _TryAgain(f"it answered {status}", retry_after_s(response.headers, clock.now_us()))
     if not 200 <= status < 300:
-        kind = NotKnown if status == 404 else NotReady
+        kind = NotKnown if status == 404 else Declined
         # A list is asked about numbers, which its answer may repeat.
         said = re.sub(
             r"\+?[0-9]{7,}", "(number)", readable(message_in(read_json(response.content)), who.secrets)

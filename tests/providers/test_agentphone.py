@@ -230,6 +230,9 @@ async def test_without_its_caller_id_no_call_leaves() -> None:
     assert (type(unknown), unknown.code) == (AccountStopped, "from_number_unknown")
     asked = await outcome(httpx.Response(500), call)
     assert (type(asked), asked.code) == (NotDialled, "numbers_not_read")
+    denied = await outcome(httpx.Response(401), call)
+    assert (type(denied), denied.code) == (AccountStopped, "numbers_not_read")
+    assert "token" in str(denied)
 
 
 async def test_an_agent_that_no_path_can_hold_stops_before_anything_leaves() -> None:
