@@ -1,9 +1,14 @@
-"""How many rows a second are normalized, and how many does phonenumbers do in a loop on the same list?
+"""How many rows a second are normalized, and how many do phonenumbers and rphonenumbers in a loop?
 
-    python benchmarks/normalize.py [rows] [seed]
+    python benchmarks/normalize.py [rows] [seed] [rounds]
 
-Prints both in one run with their ratio, the share of rows asked one by one, the rows on which the two
-disagree, and spreadsheet damage that became somebody else's number. rphonenumbers is measured if installed.
+All sides take turns in one process, and ratios are made within a round, so that a busy minute harms all of
+them; what is printed are medians. Then: how many rows were asked one by one, on how many rows we and
+phonenumbers disagree, whether damage of spreadsheets became somebody else's number, how long a start takes.
+
+rphonenumbers is no dependency; it is measured where it is installed (uv run --with rphonenumbers ...), and
+knows no time zones. The speed of phonenumbers depends on whether its patterns fit the 512 places that Python
+has for them: beyond that it compiles them again and again, and takes five times as long.
 """
 
 from __future__ import annotations
@@ -14,50 +19,128 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
+from types import ModuleType
 
 import phonenumbers
 import polars as pl
 from phonenumbers.timezone import time_zones_for_number
 
 from dialer.contacts import normalize, parse_numbers
-from dialer.contacts import reader as reading
 from dialer.contacts.numbers import TYPES
+from dialer.contacts.reader import READER
 
-ROWS, SEED = 1_000_000, 7
-LOOP_ROWS, RUNS = 50_000, 5
+ROWS, SEED, ROUNDS = 1_000_000, 7, 5
+PYTHON_ROWS, RUST_ROWS = 10_000, 100_000
+COMPARED_ROWS = 30_000
+STARTS = 3
+
+# What each side is asked for; the last is what our columns hold.
+CORE, FULL, ALL = "E.164, valid", "E.164, valid, region, type", "all columns"
+STRICT, OURS = "parse_numbers", "normalize"
 
 
 def main() -> None:
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else SEED
+    given = [int(word) for word in sys.argv[1:]]
+    rows, seed, rounds = given + [ROWS, SEED, ROUNDS][len(given) :]
     texts, regions = corpus().Corpus(seed).mixed_list(rows)
     frame = pl.DataFrame({"phone": texts, "country": regions})
-    print(f"{rows:,} rows of 40 regions, seed {seed}; {platform.processor() or platform.machine()},")
-    print(f"{os.cpu_count()} processors, Python {platform.python_version()}, polars {pl.__version__},")
-    print(f"phonenumbers {phonenumbers.__version__}\n")
-    print(f"start with a warm cache, first row included  {start_s():.2f} s")
-    asked = reading.READER.asked
+    print(
+        f"{rows:,} rows of 40 regions, seed {seed}, {rounds} rounds; {processor()}, {os.cpu_count()} of them,"
+    )
+    print(f"load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}, polars {pl.__version__},")
+    print(f"phonenumbers {phonenumbers.__version__}{rust_version()}\n")
+    compare_speed(frame, rounds)
+    asked = READER.asked
     parse_numbers(frame["phone"], frame["country"])
-    asked = reading.READER.asked - asked
-    some = frame.head(LOOP_ROWS)
-    core = LOOP_ROWS / seconds(lambda: loop(some, full=False))
-    full = LOOP_ROWS / seconds(lambda: loop(some, full=True))
-    strict = rows / min(seconds(lambda: parse_numbers(frame["phone"], frame["country"])) for _ in range(RUNS))
-    whole = rows / min(seconds(lambda: normalize(frame, "phone", None, "country")) for _ in range(RUNS))
-    print(f"phonenumbers, parse + valid + E.164          {core:>12,.0f} rows/s")
-    print(f"phonenumbers, + region, type, time zones     {full:>12,.0f} rows/s")
-    print(f"parse_numbers (strict, all columns)          {strict:>12,.0f} rows/s")
-    print(f"normalize (repairs and reasons as well)      {whole:>12,.0f} rows/s")
-    print(f"ratio strict / phonenumbers, the same work   {strict / full:>12.1f}")
-    print(f"ratio normalize / phonenumbers               {whole / full:>12.1f}")
-    rust(some, strict)
-    print(f"rows asked one by one                        {asked / rows:>12.4%}")
-    print(f"disagreements with phonenumbers              {disagreements(some):>12,} of {LOOP_ROWS:,}")
-    print(f"damage that became a wrong number            {wrong_numbers():>12,}")
+    print(f"rows asked one by one                    {(READER.asked - asked) / rows:>14.4%}")
+    for name, some in (("list", "mixed_list"), ("corners", "conformance")):
+        texts, regions = getattr(corpus().Corpus(seed + 1), some)(COMPARED_ROWS)
+        wrong = disagreements(texts, regions)
+        print(f"disagreements with phonenumbers, {name:<8}{wrong:>14,} of {COMPARED_ROWS:,}")
+    print(f"damage that became a wrong number        {wrong_numbers():>14,}")
+    print(f"start until the first row is answered    {median(start_s() for _ in range(STARTS)):>12.2f} s")
 
 
-def corpus():
+def compare_speed(frame: pl.DataFrame, rounds: int) -> None:
+    """Print the rows a second of all sides, and ours as multiples of theirs."""
+    sides = loops("phonenumbers", phonenumbers, PYTHON_ROWS)
+    sides[f"phonenumbers: {ALL}"] = (lambda some: [everything(*row) for row in some.iter_rows()], PYTHON_ROWS)
+    if importlib.util.find_spec("rphonenumbers"):
+        sides |= loops("rphonenumbers", importlib.import_module("rphonenumbers"), RUST_ROWS)
+    ours: dict[str, Callable[[pl.DataFrame], object]] = {
+        STRICT: lambda some: parse_numbers(some["phone"], some["country"]),
+        OURS: lambda some: normalize(some, "phone", None, "country"),
+    }
+    for work in ours.values():
+        work(frame)
+    found: dict[str, list[float]] = {name: [] for name in (*sides, *ours)}
+    for turn in range(rounds):
+        for name, (work, size) in sides.items():
+            some = frame.sample(min(size, frame.height), seed=turn)
+            found[name].append(some.height / seconds(work, some))
+        for name, work in ours.items():
+            found[name].append(frame.height / seconds(work, frame))
+    for name, rates in found.items():
+        print(f"{name:<44}{median(rates):>12,.0f} rows/s")
+    print()
+    for mine in ours:
+        for name in sides:
+            ratio = median(one / other for one, other in zip(found[mine], found[name], strict=True))
+            print(f"{mine + ' / ' + name:<56}{ratio:>8.1f}")
+    print()
+
+
+def loops(
+    name: str, library: ModuleType, size: int
+) -> dict[str, tuple[Callable[[pl.DataFrame], object], int]]:
+    """Return both ways in which a library is asked row by row, and for how many rows."""
+    return {
+        f"{name}: {CORE}": (lambda some: list(answers(library, some, full=False)), size),
+        f"{name}: {FULL}": (lambda some: list(answers(library, some, full=True)), size),
+    }
+
+
+def answers(library: ModuleType, frame: pl.DataFrame, *, full: bool) -> Iterator[tuple]:
+    """Return what a library with the interface of phonenumbers says of each row."""
+    e164 = library.PhoneNumberFormat.E164
+    for text, region in zip(frame["phone"].to_list(), frame["country"].to_list(), strict=True):
+        try:
+            number = library.parse(text, region)
+        except library.NumberParseException:
+            yield (None, False)
+            continue
+        core = (library.format_number(number, e164), library.is_valid_number(number))
+        yield (*core, library.region_code_for_number(number), library.number_type(number)) if full else core
+
+
+def disagreements(texts: list[str | None], regions: list[str | None]) -> int:
+    """Return on how many rows any of number, validity, region, type, extension or time zones differ."""
+    ours = parse_numbers(pl.Series(texts, dtype=pl.String), pl.Series(regions, dtype=pl.String)).iter_rows()
+    return sum(
+        mine != everything(text, region) for mine, text, region in zip(ours, texts, regions, strict=True)
+    )
+
+
+def everything(text: str | None, region: str | None) -> tuple:
+    """Return all that phonenumbers says of one text."""
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return (None, False, None, None, None, None)
+    return (
+        phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164),
+        phonenumbers.is_valid_number(number),
+        phonenumbers.region_code_for_number(number),
+        TYPES[phonenumbers.number_type(number)],
+        number.extension,
+        ",".join(time_zones_for_number(number)),
+    )
+
+
+def corpus() -> ModuleType:
     """Return the module that makes lists for the tests."""
     file = Path(__file__).parent.parent / "tests" / "contacts" / "corpus.py"
     spec = importlib.util.spec_from_file_location("corpus", file)
@@ -66,46 +149,36 @@ def corpus():
     return module
 
 
-def seconds(work) -> float:
+def seconds(work: Callable[[pl.DataFrame], object], frame: pl.DataFrame) -> float:
     begin = time.perf_counter()
-    work()
+    work(frame)
     return time.perf_counter() - begin
 
 
+def processor() -> str:
+    """Return the name of the processor where Linux tells it."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def rust_version() -> str:
+    if importlib.util.find_spec("rphonenumbers") is None:
+        return ""
+    module = importlib.import_module("rphonenumbers")
+    return f", rphonenumbers {module.__version__} (numbers of phonenumbers {module.__phonenumbers_version__})"
+
+
 def start_s() -> float:
-    """Return the seconds of a new process until the tables have answered, imports of polars aside."""
+    """Return the seconds of a new process until the tables have answered, imports of libraries aside."""
     code = (
         "import polars, numpy, phonenumbers, time; begin = time.perf_counter()\n"
         "from dialer.contacts import parse_numbers\n"
         "parse_numbers(polars.Series(['+442079460018']), 'GB'); print(time.perf_counter() - begin)"
     )
-    return float(
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    )
-
-
-def loop(frame: pl.DataFrame, full: bool) -> list[tuple]:
-    """Return what phonenumbers says of each row, one by one."""
-    answers = []
-    for text, region in zip(frame["phone"], frame["country"], strict=True):
-        try:
-            number = phonenumbers.parse(text, region)
-        except phonenumbers.NumberParseException:
-            answers.append((None, False, None, None, None, None))
-            continue
-        valid = phonenumbers.is_valid_number(number)
-        e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-        if full:
-            kind = TYPES[phonenumbers.number_type(number)]
-            zones = ",".join(time_zones_for_number(number))
-            region = phonenumbers.region_code_for_number(number)
-            answers.append((e164, valid, region, kind, number.extension, zones))
-    return answers
-
-
-def disagreements(frame: pl.DataFrame) -> int:
-    ours = parse_numbers(frame["phone"], frame["country"]).iter_rows()
-    return sum(mine != theirs for mine, theirs in zip(ours, loop(frame, full=True), strict=True))
+    command = [sys.executable, "-c", code]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def wrong_numbers() -> int:
@@ -124,25 +197,6 @@ def wrong_numbers() -> int:
     found = normalize(floats, "phone", None, "country")["phone"]
     wrong = (found != expected).fill_null(False).sum() + (found.is_null() != expected.is_null()).sum()
     return int(wrong) + int(normalize(lost, "phone", None, "country")["phone"].is_not_null().sum())
-
-
-def rust(frame: pl.DataFrame, ours: float) -> None:
-    """Measure rphonenumbers where somebody has installed it; it is no dependency."""
-    if importlib.util.find_spec("rphonenumbers") is None:
-        return
-    import rphonenumbers
-
-    def read() -> None:
-        for text, region in zip(frame["phone"], frame["country"], strict=True):
-            try:
-                number = rphonenumbers.parse(text, region)
-                if rphonenumbers.is_valid_number(number):
-                    rphonenumbers.format_number(number, rphonenumbers.PhoneNumberFormat.E164)
-            except Exception:
-                continue
-
-    theirs = frame.height / seconds(read)
-    print(f"rphonenumbers, parse + valid + E.164         {theirs:>12,.0f} rows/s, ratio {ours / theirs:.1f}")
 
 
 if __name__ == "__main__":
