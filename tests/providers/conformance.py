@@ -60,6 +60,8 @@ class Conformance:
 
     provider: ClassVar[str]
     agent: ClassVar[str]
+    simulator: ClassVar[str] = ""
+    """Whose simulator it is tested against; the provider's own where left out."""
     options: ClassVar[dict[str, Any]] = {}
     config: ClassVar[SimulatorConfig] = SimulatorConfig(
         tokens=(TOKEN,), time_scale=1e9, retry_after_share=1.0, retry_after_s=7
@@ -77,7 +79,7 @@ class Conformance:
     @pytest.fixture(scope="class")
     @classmethod
     def pretended(cls) -> Iterator[Pretended]:
-        with simulator_thread(cls.config, provider=cls.provider) as url:
+        with simulator_thread(cls.config, provider=cls.simulator or cls.provider) as url:
             yield Pretended(url)
 
     @pytest.fixture
@@ -165,7 +167,7 @@ class Conformance:
     async def test_a_refused_connection_is_surely_not_dialled(
         self, account: Account, submission: Submission
     ) -> None:
-        with simulator_thread(self.config, provider=self.provider) as url:
+        with simulator_thread(self.config, provider=self.simulator or self.provider) as url:
             pass
         async with open_client(url, connections_max=1, timeout_s=1.0) as client:
             gone = account.model_copy(update={"base_url": url})
@@ -273,7 +275,7 @@ class Conformance:
         rates = dict.fromkeys((fault for fault in FAULTS if "hang" not in fault), 0.05)
         numbers = [f"+91{next(self.numbers)}" for _ in range(300)]
         told: dict[str, type] = {}
-        with simulator_thread(replace(self.config, **rates), provider=self.provider) as url:
+        with simulator_thread(replace(self.config, **rates), provider=self.simulator or self.provider) as url:
             async with open_client(url, connections_max=16, timeout_s=5.0) as client:
                 there = account.model_copy(update={"base_url": url})
                 opened = find_provider(self.provider)(there, client, SystemClock(), _no_pace)
