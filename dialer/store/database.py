@@ -24,6 +24,8 @@ Rows = list[Row[*tuple[Any, ...]]]
 
 PATIENCE_S = 30.0
 """How long a transaction waits for another writer before it is given up."""
+READ_ONLY = "25006"
+"""PostgreSQL's code for a write where only reading is allowed: at a standby, around a failover."""
 
 
 class Store:
@@ -92,7 +94,11 @@ class Store:
         except (OperationalError, sqlite3.OperationalError) as error:
             raise NotReady(f"database {_shown(self.url)}: {_first_line(error)}") from error
         except DBAPIError as error:
-            if not error.connection_invalidated and "not a database" not in str(error.orig):
+            if not (
+                error.connection_invalidated
+                or "not a database" in str(error.orig)
+                or getattr(error.orig, "sqlstate", None) == READ_ONLY
+            ):
                 raise
             raise NotReady(f"database {_shown(self.url)}: {_first_line(error)}") from error
 

@@ -30,7 +30,7 @@ from dialer.store.database import Store
 from tests.deployment import TOKEN, Deployment, kill, number
 
 SECONDS = (0.3, 4.0)
-"""A kill comes this long after its worker was started, or after the last kill among several."""
+"""A kill comes this long after its worker was started; among several, the next one in half that time."""
 PATIENCE_S = 300.0
 """How long the campaign may take to its end after the last kill."""
 
@@ -120,7 +120,7 @@ def kill_runs(spring: Deployment, kills: int, random: Random, rate: int) -> int:
 
 def kill_workers(spring: Deployment, kills: int, random: Random, rate: int, workers: int) -> int:
     """Keep so many `dialer worker` going while one after another is killed. Return the rows of all lists."""
-    rows = add_rows(spring, rate, round(kills * sum(SECONDS) / 2 / workers * rate) + 4 * rate)
+    rows = add_rows(spring, rate, round(kills * sum(SECONDS) / 4 * rate) + 4 * rate)
     loaded = spring.dialer("load", "spring")
     assert loaded.returncode == 0, loaded.stderr
     resumed = spring.dialer("resume", "spring")
@@ -128,7 +128,7 @@ def kill_workers(spring: Deployment, kills: int, random: Random, rate: int, work
     alive = [spring.start("worker") for _ in range(workers)]
     try:
         for done in range(kills):
-            time.sleep(random.uniform(*SECONDS) / workers)
+            time.sleep(random.uniform(*SECONDS) / 2)
             place = random.randrange(workers)
             kill(alive[place])
             alive[place] = spring.start("worker")

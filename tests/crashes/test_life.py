@@ -32,7 +32,7 @@ from dialer.base.clock import ManualClock
 from dialer.base.errors import AccountStopped, BadInput, MaybeDialled, NotDialled, Refused, SubmitError
 from dialer.base.ids import new_attempt_id
 from dialer.calls import campaigns
-from dialer.calls.claim import START, Call, Returned
+from dialer.calls.claim import Call, Returned
 from dialer.providers.provider import Accepted, Execution
 from dialer.store.database import Store
 from dialer.store.tables import OPEN
@@ -96,7 +96,7 @@ class Life(RuleBasedStateMachine):
     @rule(at=DESKS, campaign=CAMPAIGNS, how_many=some.integers(1, 4))
     def claim(self, at: int, campaign: int, how_many: int) -> None:
         worker, campaign_id = self.workers[at], self.ids[campaign]
-        done = exchange(worker.desk, self.ids, wanted=[Wanted(campaign_id, how_many, START)])
+        done = exchange(worker.desk, self.ids, wanted=[Wanted(campaign_id, how_many)])
         worker.calls += done.claimed[0]
 
     @rule(at=DESKS, how_many=some.integers(1, 3))
