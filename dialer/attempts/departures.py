@@ -27,6 +27,8 @@ LATE_S_MAX = 0.25
 STEADY_S = 0.003
 STRAYS_MAX = 0.25
 """Where most answers take hardly longer (`STEADY_S`) than the quickest, each tells when its call arrived."""
+MOMENT_S = 0.25
+"""Answers within this are one observation: a provider's pause makes all of them late together."""
 ROUND = 64
 """The quickest answer of the last one or two rounds of so many is the one that others are compared with."""
 
@@ -42,7 +44,8 @@ class Departures:
         self._log: list[float] = []
         self._quickest_s = self._quickest_before_s = math.inf
         self._answers = 0
-        self._strays = 0.0
+        self._strays = STRAYS_MAX  # the share of moments at which most answers came late
+        self._moment = (-math.inf, 0, 0)
 
     @property
     def longest_s(self) -> float:
@@ -86,8 +89,8 @@ class Departures:
         """Correct a departure by its answer."""
         took_s = answered_at - left_at
         excess_s = took_s - self._quickest(took_s)
-        self._strays += ((excess_s > STEADY_S) - self._strays) / 16
-        late_s = min(SURE_S + excess_s, LATE_S_MAX if self._strays < STRAYS_MAX else self._guard_s)
+        self._observe(answered_at, excess_s > STEADY_S)
+        late_s = min(SURE_S + excess_s, LATE_S_MAX if self._strays <= STRAYS_MAX else self._guard_s)
         if late_s != self._guard_s and self._take_out(left_at + self._guard_s):
             self.add(left_at, late_s)
 
@@ -101,6 +104,15 @@ class Departures:
             del self._log[index]
             return True
         return False
+
+    def _observe(self, at: float, late: bool) -> None:
+        """Follow how steady answers are, moment by moment."""
+        began, answers, strays = self._moment
+        if at - began >= MOMENT_S:
+            if answers:
+                self._strays += ((2 * strays > answers) - self._strays) / 16
+            began, answers, strays = at, 0, 0
+        self._moment = (began, answers + 1, strays + late)
 
     def _quickest(self, took_s: float) -> float:
         self._answers += 1
