@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -29,7 +28,7 @@ from dialer.calls import campaigns
 from dialer.calls.campaigns import KnownCampaign
 from dialer.calls.claim import leased_by_others, next_due_at_us, waiting
 from dialer.campaign import Campaign
-from dialer.engine import AccountDialer, Interrupted, first_error
+from dialer.engine import AccountDialer, Interrupted, first_error, make_way
 from dialer.outcomes.collect import Collected, Collector
 from dialer.providers.open import open_account
 from dialer.store.database import Store
@@ -101,9 +100,7 @@ class Run:
             await self._in_database(partial(self._look, known))
             dialing = await self._dialer.take_up(known.campaign_id, self._campaign)
             self.progress.counts = self._dialer.lane.counts
-            # What is loaded by now stays: the collector would walk over it for 25 ms in the middle of calls.
-            gc.collect()
-            gc.freeze()
+            make_way()
             try:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._interrupted.listen)

@@ -6,7 +6,6 @@ that no two have, an account's pace is one line of time, and whatever a dead one
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,7 +27,7 @@ from dialer.base.settings import Account
 from dialer.calls import campaigns
 from dialer.calls.campaigns import RunningCampaign
 from dialer.campaign import Campaign
-from dialer.engine import AccountDialer, Interrupted, first_error
+from dialer.engine import AccountDialer, Interrupted, first_error, make_way
 from dialer.store.database import Store
 
 log = structlog.get_logger()
@@ -182,9 +181,7 @@ class Worker:
                     await dialer.enter()
                     self._dialers[account.name] = dialer
                     self.progress.counts.append(dialer.lane.counts)
-                    # What is loaded by now stays: the collector would walk over it in the middle of calls.
-                    gc.collect()
-                    gc.freeze()
+                    make_way()
                     if self._stopping.is_set():
                         dialer.lane.stop()
                     await dialer.run()
