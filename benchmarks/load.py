@@ -1,8 +1,8 @@
 """How fast do contacts and rejects get into the database, against the database's own bulk path?
 
-SQLite: ADBC ingesting the very same frames into the very same tables with their indexes in place; and, as
-further figures, into bare tables that are indexed afterwards, and into bare tables alone. PostgreSQL: a COPY of
-the very same rows, as text made before, into the same tables. Sides take turns; medians of the rounds.
+SQLite: ADBC ingesting the very same frames into the very same tables, with their indexes in place; and, as
+further figures, into bare tables that are indexed afterwards, and into bare tables alone. PostgreSQL: a COPY
+of the very same rows, as text made before, into the same tables. Sides take turns; medians of the rounds.
 """
 
 from __future__ import annotations
