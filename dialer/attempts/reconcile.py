@@ -93,7 +93,10 @@ class Reconciler:
             )
             found, _ = match([attempt], executions, bound)
             if found:
-                done.bound += await self._in_database(partial(settle.bind, self._store, found))
+                if await self._in_database(partial(settle.bind, self._store, found)):
+                    done.bound += 1
+                else:  # settled by somebody else meanwhile, which holding leaves alone, or not bindable
+                    await self._hold(attempt, "its call at the provider belongs to another attempt", done)
                 return
             if any(one.provider_ref not in bound for one in executions):
                 # Not certainly ours, but not certainly another's either: never a reason to call again.

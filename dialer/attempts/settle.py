@@ -64,6 +64,10 @@ WITHOUT_COST = Dialects(
     ORDER BY attempt_id LIMIT :most"""
 )
 
+NUMBER_IS_OPEN = Dialects(
+    "SELECT 1 FROM ledger WHERE phone = :phone AND state IN ('sending', 'unknown', 'accepted')"
+)
+
 FOUND_ROWS = """ROWS(attempt_id text, contact_id bigint, execution_id text, provider_ref text,
         provider_status text, outcome text, disposition text, duration_s double precision,
         cost double precision, currency text, recording_url text, transcript text, ended_at_us bigint,
@@ -268,6 +272,12 @@ def open_attempts(store: Store, account: str, most: int = 100_000) -> list[Pendi
     """Return the account's attempts that are accepted without an outcome, or unknown; oldest first."""
     with store.read() as connection:
         return [Pending(*row) for row in store.execute(connection, OPEN, account=account, most=most)]
+
+
+def number_is_open(store: Store, phone: str) -> bool:
+    """Return whether a call to the number is on its way, or not over, in whichever campaign."""
+    with store.read() as connection:
+        return bool(store.execute(connection, NUMBER_IS_OPEN, phone=phone))
 
 
 def bound_refs(store: Store, account: str, executions: Sequence[Execution]) -> set[str]:

@@ -26,6 +26,8 @@ REGISTER = Dialects(
     RETURNING campaign_id, name, account, state, reason"""
 )
 
+SPEC = Dialects("SELECT spec FROM campaigns WHERE name = :name")
+
 # Contacts that wait for a further call, and the file allows it no more.
 END_REDIALS = Dialects(
     """
@@ -83,6 +85,7 @@ class KnownCampaign(NamedTuple):
 
 def register(store: Store, connection: Connection, campaign: Campaign) -> KnownCampaign:
     """Write down what the campaign's file says now; return it with its id and state."""
+    before = store.execute(connection, SPEC, name=campaign.name)
     rows = store.execute(
         connection,
         REGISTER,
@@ -93,7 +96,8 @@ def register(store: Store, connection: Connection, campaign: Campaign) -> KnownC
     )
     known = KnownCampaign(*rows[0])
     calls_max = campaign.redial.calls_max
-    store.execute(connection, END_REDIALS, campaign_id=known.campaign_id, calls_max=calls_max)
+    if before and calls_max < ((orjson.loads(before[0][0]).get("redial") or {}).get("calls_max") or 1):
+        store.execute(connection, END_REDIALS, campaign_id=known.campaign_id, calls_max=calls_max)
     return known
 
 

@@ -193,3 +193,23 @@ async def test_two_records_that_would_do_are_left_to_a_person(store: Store, cloc
     assert (found, ambiguous) == ([], [pending])
     assert (await settle_all(store, clock, Listing(lambda: two), redials=True)).held == 1
     assert settle.unknown_due(store, "unleashx", clock.now_us()) == []
+
+
+async def test_a_record_that_another_attempt_has_already_is_held_and_not_asked_about_for_ever(
+    store: Store, clock: ManualClock
+) -> None:
+    first = unknown_attempt(store)
+    mine = record(first.opened_at_us, attempt_id=first.attempt_id, execution_id="x")
+    with store.write() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO ledger (attempt_id, campaign_id, contact_id, phone, call_number, attempt_number,"
+                " account, provider, agent, state, execution_id, opened_at_us, worker, outcome)"
+                " VALUES ('other', 1, 99, '+1', 1, 1, 'unleashx', 'x', '962', 'ended', 'x', 0, 'w', 'busy')"
+            )
+        )
+    provider = Listing(lambda: [mine])
+    clock.move(2)
+    done = await reconciler(store, provider).round()
+    assert (done.bound, done.held) == (0, 1)
+    assert settle.unknown_due(store, "unleashx", clock.now_us()) == []
