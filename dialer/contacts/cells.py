@@ -8,7 +8,17 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from dialer.contacts.mend import DAMAGED, HIDDEN, PARTED, join_notes, split, uncover, undamage, unquote
+from dialer.contacts.mend import (
+    DAMAGED,
+    HIDDEN,
+    MADE_A_NUMBER,
+    PARTED,
+    join_notes,
+    split,
+    uncover,
+    undamage,
+    unquote,
+)
 from dialer.contacts.numbers import I32, I64, U64, Flags, Numbers, Outcome, Sparse, Verdict
 from dialer.contacts.reader import Reader
 
@@ -106,10 +116,14 @@ def _repair(cells: Cells, rows: I64, texts: pl.Series, asked: Asked) -> None:
 
 def _read_parts(parts: pl.DataFrame, asked: Asked) -> pl.DataFrame:
     """Return the parts with their notes and answers; `row` says which region each has."""
-    mended, note, damaged = undamage(pl.col("bare"))
     bare, quotes = unquote(pl.col("text"))
     parts = parts.with_columns(bare=bare, quotes=pl.coalesce("quotes", quotes))
-    parts = parts.with_columns(mended=mended, note=note, damaged=damaged)
+    # Nearly all parts are null from here on, which costs nothing.
+    parts = parts.with_columns(number=pl.when(pl.col("bare").str.contains(MADE_A_NUMBER)).then("bare"))
+    mended, note, damaged = undamage(pl.col("number"))
+    parts = parts.with_columns(
+        mended=pl.coalesce(mended, "bare"), note=note, damaged=damaged.fill_null(False)
+    )
     plain, changed = uncover(pl.col("mended"))
     parts = parts.with_columns(plain=plain, changed=changed)
     asked = asked.of(parts["row"].to_numpy().astype(np.int64))

@@ -18,6 +18,9 @@ _ODD_SPACE = r"[\t\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]"
 DAMAGED = r"[=\"'“”„‟‘’‚‛`´]|[.,]0+[^0-9]*$|[0-9][eE][+0-9-]"
 """A text without this is neither quoted nor what a spreadsheet made of a number."""
 
+MADE_A_NUMBER = r"[.,]0|[0-9][eE]"
+"""A text without this is not what a spreadsheet made of a number, whatever quotes are around it."""
+
 PARTED = r"[;,|/\r\n&]|(?i)\s(?:or|and)\s"
 """A text without this holds one number at most."""
 

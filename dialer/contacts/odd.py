@@ -188,19 +188,27 @@ def _in_ascii(texts: pl.Series) -> tuple[pl.Series, Flags]:
     # But this accent is a part of 'extensión'.
     table.pop("\u0301", None)
     folded = found.str.replace_many(list(table), list(table.values())) if table else found
+    # This dash is a letter too, which makes a difference at the end; so do the wide '#' and '~'.
+    if not {"\u30fc", "\uff03", "\uff5e"}.isdisjoint(symbols):
+        ask[other] = found.str.contains("\u30fc[^0-9]*$|[\uff03\uff5e]")
     start = folded.str.replace(r"(?s)^[^+0-9]*", "")
+    more = np.flatnonzero(start.str.contains(r"[^-+0-9 ().!]"))
+    ask[other[more]] |= _unsure(found.gather(more), start.gather(more), decimal)
+    return texts.scatter(other, folded), ask
+
+
+def _unsure(texts: pl.Series, start: pl.Series, decimal: list[str]) -> Flags:
+    """Return which texts with letters and the like in ASCII, from `start` on, say less than they did before."""
     unsure = start.str.contains(r"[^\x00-\x7f]|;phone-context=|;isub=")
     # A space that does not break is no plain space in these two places.
-    unsure |= found.str.contains("\u00a0") & start.str.contains(r"#|[\\/] *x")
+    unsure |= texts.str.contains("\u00a0") & start.str.contains(r"#|[\\/] *x")
     # Where letters become digits other digits are dropped; in extensions they stay as they are.
     if decimal:
-        unsure |= found.str.contains_any(decimal) & start.str.contains(
+        unsure |= texts.str.contains_any(decimal) & start.str.contains(
             r"[#~;,xX]|[A-Za-z].*[A-Za-z].*[A-Za-z]"
         )
-    # This dash is a letter too, which makes a difference at the end; so do the wide '#' and '~'.
-    unsure |= found.str.contains("\u30fc[^0-9]*$|[\uff03\uff5e]")
-    ask[other] = unsure.to_numpy()
-    return texts.scatter(other, folded), ask
+    found: Flags = unsure.to_numpy()
+    return found
 
 
 @cache
