@@ -12,16 +12,17 @@ import os
 import platform
 import time
 from collections.abc import Sequence
-from functools import partial
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 import httpx
 
-from dialer.attempts.pace import LocalPace, Window
+from dialer.attempts.pace import LocalPace
+from dialer.attempts.windows import Window
 from dialer.base.clock import SystemClock
 from dialer.providers.transport import LeanClient, open_client
 
+CLOCK = SystemClock()
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -90,7 +91,7 @@ async def send(port: int, limits: Sequence[int], stall: Stall, seconds: float) -
         await client.warm(8)
         blocking = asyncio.ensure_future(block(stall)) if stall.seconds else None
         cpu = time.process_time()
-        until = time.monotonic() + seconds
+        until = CLOCK.monotonic() + seconds
         calls = sum(await asyncio.gather(*(dispatch(client, limit, until) for limit in limits)))
         cpu = time.process_time() - cpu
         if blocking:
@@ -99,13 +100,12 @@ async def send(port: int, limits: Sequence[int], stall: Stall, seconds: float) -
 
 
 async def dispatch(client: LeanClient, limit: int, until: float) -> int:
-    pace = LocalPace([Window(limit, 1.0)], SystemClock())
+    pace = LocalPace([Window(limit, 1.0)], CLOCK)
     url = f"{client.base_url}/{limit}"
-    calls: set[asyncio.Task[httpx.Response]] = set()
+    calls: set[asyncio.Task[None]] = set()
     count = 0
     while (granted_at := await pace.take()) < until:
-        left = partial(tell, pace, granted_at)
-        task = asyncio.create_task(client.send(httpx.Request("POST", url, extensions={"departure": left})))
+        task = asyncio.create_task(call(client, url, pace, granted_at))
         calls.add(task)
         task.add_done_callback(calls.discard)
         count += 1
@@ -113,8 +113,15 @@ async def dispatch(client: LeanClient, limit: int, until: float) -> int:
     return count
 
 
-def tell(pace: LocalPace, granted_at: float) -> None:
-    pace.departed(granted_at, time.monotonic())
+async def call(client: LeanClient, url: str, pace: LocalPace, granted_at: float) -> None:
+    counted_at = granted_at
+
+    def left() -> None:
+        nonlocal counted_at
+        counted_at = pace.departed(granted_at, CLOCK.monotonic())
+
+    await client.send(httpx.Request("POST", url, extensions={"departure": left}))
+    pace.answered(counted_at, CLOCK.monotonic())
 
 
 async def block(stall: Stall) -> None:

@@ -28,6 +28,10 @@ class Clock(Protocol):
         ...
 
 
+AWAKE_OR_NOT = getattr(time, "CLOCK_BOOTTIME", None)
+"""Linux has a monotonic clock that goes on while the machine is suspended: a lease runs out in its sleep."""
+
+
 class SystemClock:
     """The machine's own clock."""
 
@@ -36,8 +40,8 @@ class SystemClock:
         return time.time_ns() // 1000
 
     def monotonic(self) -> float:
-        """Return seconds on a clock that never jumps."""
-        return time.monotonic()
+        """Return seconds on a clock that never jumps, and that counts a suspension where there is one."""
+        return time.monotonic() if AWAKE_OR_NOT is None else time.clock_gettime(AWAKE_OR_NOT)
 
     async def sleep(self, seconds: float) -> None:
         """Wait; zero or less gives others a turn."""

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import text
-
 from dialer.base.errors import Busy, NotReady
-from dialer.store.database import Store
-
-DEAD_CONNECTION_S = 2.0
-"""How long PostgreSQL may take to notice that the process which held the lock was killed."""
 
 try:
     import fcntl
@@ -42,31 +35,6 @@ def only_dialer(database: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def only_dialer_of(store: Store, account: str) -> Iterator[None]:
-    """Hold the right to dial with this account, on PostgreSQL, for the length of the block.
-
-    An advisory lock of a connection of its own: it is gone the moment the connection is.
-
-    Raises:
-        Busy: another process dials with the account.
-    """
-    with store.engine.connect() as connection:
-        # Outside of any transaction, so that the connection does not sit in one for hours.
-        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-        query = text("SELECT pg_try_advisory_lock(hashtext(:name))")
-        given_up_at = time.monotonic() + DEAD_CONNECTION_S
-        while not connection.scalar(query, {"name": f"dialer account {account}"}):
-            if time.monotonic() < given_up_at:
-                time.sleep(0.1)
-                continue
-            raise Busy(f"another dialer is dialing with account '{account}'; wait for it to end")
-        try:
-            yield
-        finally:
-            connection.invalidate()
 
 
 def _take(descriptor: int, path: Path) -> None:

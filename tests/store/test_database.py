@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from dialer.base.errors import BadInput, Busy, NotReady
 from dialer.store.database import Dialects, Store
-from dialer.store.lock import only_dialer, only_dialer_of
+from dialer.store.lock import only_dialer
 from dialer.store.migrate import check, newest_version, prepare, upgrade
 from dialer.store.tables import metadata
 from dialer.store.views import VIEWS
@@ -107,16 +107,3 @@ def test_only_one_dialer_at_a_time_holds_a_sqlite_file(tmp_path: Path) -> None:
         pass
     with only_dialer(file):
         pass
-
-
-def test_only_one_dialer_at_a_time_has_an_account_on_postgresql(postgres_url: str) -> None:
-    one, two = Store(postgres_url), Store(postgres_url)
-    with only_dialer_of(one, "north"):
-        with pytest.raises(Busy, match="north"), only_dialer_of(two, "north"):
-            pass
-        with only_dialer_of(two, "south"):
-            pass
-    with only_dialer_of(two, "north"):
-        pass
-    one.close()
-    two.close()
