@@ -31,11 +31,14 @@ from dialer.attempts.reconcile import Reconciled, Reconciler
 from dialer.base.clock import Clock
 from dialer.base.errors import NotReady
 from dialer.base.settings import Account
-from dialer.calls import campaigns
+from dialer.calls import campaigns, groups
+from dialer.calls.allowed import Allowed
+from dialer.calls.limits import budget_of
 from dialer.campaign.campaign import Campaign
 from dialer.outcomes.collect import APPLY_EVERY_S, Collected, Collector
 from dialer.providers.open import open_account
 from dialer.providers.provider import Provider
+from dialer.rules.rulebook import RuleBook, read_rulebook
 from dialer.store.database import Store
 
 log = structlog.get_logger()
@@ -62,9 +65,11 @@ class AccountDialer:
         lease: Lease,
         clock: Clock,
         random: Random,
+        rules: RuleBook | None = None,
         patience_s: float = DATABASE_PATIENCE_S,
     ) -> None:
         self.account = account
+        self._rules = rules or read_rulebook()
         self.reconciled = Reconciled()
         self.collected = Collected()
         self.news_at = 0.0
@@ -119,6 +124,7 @@ class AccountDialer:
 
     async def take_up(self, campaign_id: int, campaign: Campaign) -> Dialing:
         """Dial the campaign from now on."""
+        allowed = await self._in_database(partial(self._allowed, campaign_id, campaign))
         own, limit = campaign.pace.calls_per_second, self.pace.limit
         narrower = own is not None and (limit is None or own < limit)
         dialing = Dialing(
@@ -132,11 +138,25 @@ class AccountDialer:
             own_pace=OwnPace(own) if narrower and own is not None else None,
             paces=not narrower,
             calls_open_max=campaign.pace.calls_open_max,
+            allowed=allowed,
+            budget=budget_of(campaign),
         )
         if narrower:
             await self._take_pace(dialing)
         self.lane.add(dialing)
         return dialing
+
+    def _allowed(self, campaign_id: int, campaign: Campaign) -> Allowed:
+        """Find out which contacts may be called when; those whom a rule refuses for good are set aside."""
+        groups.regroup(self._store, campaign_id)
+        with self._store.read() as connection:
+            known = groups.groups_of(self._store, connection, campaign_id)
+            now_us = self._store.now_us(connection)
+        allowed = Allowed.of(campaign, self._rules, known)
+        refusals = {one: rule.id for one, rule in allowed.refusals(now_us).items()}
+        groups.set_aside(self._store, campaign_id, refusals)
+        allowed.open_groups(now_us)  # evaluates every window once, here and not between two calls
+        return allowed
 
     async def run(self) -> None:
         """Dial, look up and read outcomes until the lane was stopped and has drained.
@@ -255,6 +275,15 @@ class AccountDialer:
         return await anyio.to_thread.run_sync(work, limiter=self._database)
 
 
+def make_way() -> None:
+    """Keep the interpreter out of the way of calls: a departure that is 5 ms late has missed its slot."""
+    # What is loaded by now stays: the collector would walk over it for 25 ms in the middle of calls.
+    gc.collect()
+    gc.freeze()
+    # The database's thread gives way after this long; by default it keeps the event loop waiting for 5 ms.
+    sys.setswitchinterval(0.0005)
+
+
 class Interrupted:
     """Hears SIGTERM and Ctrl-C: `stop` is called on the first, `cut_off` on the second."""
 
@@ -282,12 +311,3 @@ def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the first error of a group of tasks: the one to tell."""
     error = group.exceptions[0]
     return first_error(error) if isinstance(error, BaseExceptionGroup) else error
-
-
-def make_way() -> None:
-    """Keep the interpreter out of the way of calls: a departure that is 5 ms late has missed its slot."""
-    # What is loaded by now stays: the collector would walk over it for 25 ms in the middle of calls.
-    gc.collect()
-    gc.freeze()
-    # The database's thread gives way after this long; by default it keeps the event loop waiting for 5 ms.
-    sys.setswitchinterval(0.0005)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from math import inf
 from random import Random
 from typing import TypeVar
 
@@ -25,12 +26,15 @@ from dialer.base.errors import NotReady
 from dialer.base.ids import new_worker_id
 from dialer.base.settings import Account
 from dialer.calls import campaigns
+from dialer.calls.allowed import anytime
 from dialer.calls.campaigns import KnownCampaign
-from dialer.calls.claim import leased_by_others, next_due_at_us, waiting
+from dialer.calls.claim import leased_by_others, next_due_by_group, waiting
+from dialer.calls.groups import UNGROUPED
 from dialer.campaign import Campaign
 from dialer.engine import AccountDialer, Interrupted, first_error, make_way
 from dialer.outcomes.collect import Collected, Collector
 from dialer.providers.open import open_account
+from dialer.rules.rulebook import RuleBook
 from dialer.store.database import Store
 from dialer.store.lock import only_dialer
 
@@ -64,6 +68,7 @@ class Run:
         for_s: float | None = None,
         wait: bool = False,
         watch: Callable[[RunProgress], None] | None = None,
+        rules: RuleBook | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
         self._store = store
@@ -75,7 +80,8 @@ class Run:
         self._database = anyio.CapacityLimiter(1)
         self._lease = Lease(store, self._clock, LEASE_S)
         chance = random or Random()  # noqa: S311 - jitter, not secrets
-        self._dialer = AccountDialer(store, account, self._lease, self._clock, chance)
+        self._dialer = AccountDialer(store, account, self._lease, self._clock, chance, rules)
+        self._allowed = anytime()
         limits = [limit for limit in (self._dialer.pace.limit, campaign.pace.calls_per_second) if limit]
         self.progress = RunProgress(campaign.name, account.name, min(limits, default=None))
         self._news_at = 0.0
@@ -83,6 +89,7 @@ class Run:
         self._elsewhere = 0
         self._live_before: int | None = None
         self._next_lookup_at_us: int | None = None
+        self._spent = False
         self._interrupted = Interrupted(self._interrupt, lambda: self._dialer.lane.cut_off())
 
     async def go(self) -> RunProgress:
@@ -99,6 +106,7 @@ class Run:
             await self._dialer.enter()
             await self._in_database(partial(self._look, known))
             dialing = await self._dialer.take_up(known.campaign_id, self._campaign)
+            self._allowed = dialing.allowed
             self.progress.counts = self._dialer.lane.counts
             make_way()
             try:
@@ -167,6 +175,7 @@ class Run:
 
     def _decide(self, lane: Lane, dialing: Dialing, running_s: float) -> None:
         progress = self.progress
+        self._spent = dialing.spent
         if dialing.stopped:
             progress.problem = progress.ended = dialing.stopped
         elif dialing.state in ("paused", "canceled"):
@@ -176,7 +185,7 @@ class Run:
         elif self._for_s is not None and running_s >= self._for_s:
             progress.ended = "its time (--for) was over"
         elif lane.idle and not self._more_to_come():
-            progress.ended = "nothing is left to do now"
+            progress.ended = "the budget is used up" if dialing.spent else "nothing is left to do now"
 
     def _more_to_come(self) -> bool:
         """Return whether waiting makes sense: calls that fall due, outcomes and look-ups that may come."""
@@ -184,7 +193,8 @@ class Run:
         if self._elsewhere:  # another worker is at it, or died and its lease has not run out yet
             return True
         if self._wait and (progress.waiting_left or progress.open_calls or progress.unknown_left):
-            return progress.waiting_left + progress.open_calls > 0 or self._unknown_due(float("inf"))
+            callable_left = progress.waiting_left > 0 and self._due_within(inf)
+            return callable_left or progress.open_calls > 0 or self._unknown_due(inf)
         if self._due_within(PATIENCE_S) or self._unknown_due(PATIENCE_S):
             return True
         listening = self._dialer.list_failures < LIST_FAILURES_MAX
@@ -192,7 +202,7 @@ class Run:
         return progress.open_calls > 0 and listening and patient
 
     def _due_within(self, seconds: float) -> bool:
-        due = self.progress.next_due_at_us
+        due = None if self._spent else self.progress.next_due_at_us
         return due is not None and due - self._now_us <= seconds * 1e6
 
     def _unknown_due(self, seconds: float) -> bool:
@@ -207,13 +217,16 @@ class Run:
     def _look(self, known: KnownCampaign) -> None:
         with self._store.read() as connection:
             self._now_us = self._store.now_us(connection)
-            self.progress.next_due_at_us = next_due_at_us(self._store, connection, known.campaign_id)
+            due = next_due_by_group(
+                self._store, connection, known.campaign_id, self._allowed.groups or (UNGROUPED,)
+            )
             self.progress.waiting_left = waiting(self._store, connection, known.campaign_id)
             left = ledger.open_of_campaign(
                 self._store, connection, known.campaign_id, self._account.name, self._lease.worker
             )
             leased = leased_by_others(self._store, connection, known.campaign_id, self._lease.worker)
         progress = self.progress
+        progress.next_due_at_us = self._allowed.next_at_us(due, self._now_us)
         if self._live_before is None:
             self._live_before = left.accepted + left.unknown
         # Whatever was or became live and is not any more has ended, or was never placed.

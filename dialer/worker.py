@@ -28,6 +28,7 @@ from dialer.calls import campaigns
 from dialer.calls.campaigns import RunningCampaign
 from dialer.campaign import Campaign
 from dialer.engine import AccountDialer, Interrupted, first_error, make_way
+from dialer.rules.rulebook import RuleBook
 from dialer.store.database import Store
 
 log = structlog.get_logger()
@@ -79,8 +80,10 @@ class Worker:
         clock: Clock | None = None,
         random: Random | None = None,
         for_s: float | None = None,
+        rules: RuleBook | None = None,
     ) -> None:
         self.progress = WorkerProgress()
+        self._rules = rules
         self._store = store
         self._accounts = accounts
         self._clock = clock or SystemClock()
@@ -156,6 +159,8 @@ class Worker:
             await dialer.take_up(found.campaign_id, campaign)
         except ValidationError as error:
             self._refuse(found, f"written by another version of dialer ({error.error_count()} keys differ)")
+        except BadInput as error:
+            self._refuse(found, str(error))
         except NotReady as error:
             log.warning("campaign.not_taken_up", campaign=found.name, error=str(error))
         else:
@@ -174,7 +179,13 @@ class Worker:
         pause_s = 1.0
         while not self._stopping.is_set():
             dialer = AccountDialer(
-                self._store, account, self._lease, self._clock, self._random, patience_s=float("inf")
+                self._store,
+                account,
+                self._lease,
+                self._clock,
+                self._random,
+                self._rules,
+                patience_s=float("inf"),
             )
             try:
                 async with dialer.opened():

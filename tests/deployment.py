@@ -51,7 +51,7 @@ class Deployment:
         (home / "campaign.toml").write_text(
             f'on_unknown = "{self.on_unknown}"\n[stop]\nfailure_rate = {self.failure_rate}\n'
             '[list]\nfiles = ["*.csv"]\nphone = "phone"\nregion = "US"\nid = "id"\nmetadata = ["id"]\n'
-            '[call]\naccount = "unleashx"\nagent = "962"\n'
+            '[call]\naccount = "unleashx"\nagent = "962"\n[hours]\nrules = []\n'
         )
         text = "id,phone\n" + "".join(f"c{n},{number(n)}\n" for n in range(rows))
         (home / "list.csv").write_text(text)

@@ -26,7 +26,7 @@ from dialer.attempts.shares import Shares
 from dialer.attempts.windows import FULL, Slowed
 from dialer.base.clock import Clock
 from dialer.base.errors import NotReady
-from dialer.calls.claim import START, Returned
+from dialer.calls.claim import Returned
 
 log = structlog.get_logger()
 
@@ -120,7 +120,7 @@ class Books:
         for dialing in self._dialings:
             self._withdraw(dialing)
             dialing.calls.clear()
-            dialing.cursor, dialing.dry_until = START, 0.0
+            dialing.look_again()
         self.alive = True
         self._woken.set()
 
@@ -190,6 +190,7 @@ class Books:
                     stops=stops,
                     refusal=refusal,
                     rooms=rooms,
+                    budgets={one.campaign_id: one.budget for one in self._dialings if one.budget is not None},
                 ),
                 limiter=self._database,
             )
@@ -230,15 +231,9 @@ class Books:
                 one.dialing.opened.append(one)
             else:
                 self._turned_away(one, exchanged)
+        dry_until = self._clock.monotonic() + RECHECK_S
         for (wish, dialing), calls in zip(wanted, exchanged.claimed, strict=True):
-            dialing.calls.extend(calls)
-            if calls:
-                dialing.cursor = wish.after.after(calls)
-                dialing.dry_until = 0.0
-            elif wish.after != START:
-                dialing.cursor = START  # what returned lies before the cursor
-            else:
-                dialing.dry_until = self._clock.monotonic() + RECHECK_S
+            dialing.claimed(wish.groups, wish.how_many, calls, dry_until)
 
     def _follow(self, exchanged: Exchanged) -> None:
         """Hold and slow the account as the database says, in the words of our own clock."""
@@ -251,7 +246,7 @@ class Books:
         self._pace.follow(held_s, Slowed(slowed.factor, now + slowed.at_s - exchanged.now_us / 1e6))
 
     def _turned_away(self, one: Opened, exchanged: Exchanged) -> None:
-        """The database did not open the attempt: too many open calls, a pause, or a busy number."""
+        """The database did not open the attempt: too many open calls, a cap, a pause, or a busy number."""
         if one.opening.attempt_id in exchanged.full:
             one.dialing.calls.append(one.call)
             full_until = self._clock.monotonic() + RECHECK_S
@@ -259,6 +254,12 @@ class Books:
                 one.dialing.full_until = full_until
             else:
                 self.full_until = full_until
+        elif (kept := exchanged.kept.get(one.opening.attempt_id)) is not None:
+            one.dialing.spent |= kept.reason == "budget" and kept.again_at_us is None
+            put_off = kept.reason != "window_closed" and kept.again_at_us is not None
+            self._returned.append(
+                Returned(one.call.contact_id, kept.reason, kept.again_at_us if put_off else None)
+            )
         elif exchanged.alive and one.dialing.dials:
             again_at_us = exchanged.now_us + round(NUMBER_BUSY_S * 1e6)
             self._returned.append(Returned(one.call.contact_id, "number_busy", again_at_us))
@@ -274,6 +275,26 @@ class Books:
             if (self.stopping or not dialing.dials) and dialing.calls:
                 self._returned.extend(Returned(call.contact_id) for call in dialing.calls)
                 dialing.calls.clear()
+            self._withdraw_closed(dialing)
+
+    def _withdraw_closed(self, dialing: Dialing) -> None:
+        """Take back what may not be launched any more, because its window closed."""
+        now_us = self.time.now_us()
+        if any(now_us >= one.opening.until_us for one in dialing.opened):
+            kept = [one for one in dialing.opened if now_us < one.opening.until_us]
+            for one in dialing.opened:
+                if now_us >= one.opening.until_us:
+                    self.answers.append(withdrawal(one.opening.attempt_id, one.call, now_us))
+            dialing.opened.clear()
+            dialing.opened.extend(kept)
+        if dialing.calls and not dialing.allowed.always:
+            is_open = {one.group_id for one in dialing.allowed.open_groups(now_us)}
+            closed = [call for call in dialing.calls if call.window_group not in is_open]
+            if closed:
+                self._returned.extend(Returned(call.contact_id) for call in closed)
+                left = [call for call in dialing.calls if call.window_group in is_open]
+                dialing.calls.clear()
+                dialing.calls.extend(left)
 
     def _withdraw(self, dialing: Dialing) -> None:
         for one in dialing.opened:
@@ -295,11 +316,12 @@ class Books:
         if self.stopping or not self.alive:
             return []
         block = self._ahead.claims()
-        return [
-            (Wanted(one.campaign_id, block - len(one.calls), one.cursor), one)
-            for one in self._dialings
-            if one.dials and len(one.calls) <= block // 2 and now >= one.dry_until
-        ]
+        now_us = self.time.now_us()
+        wanted = []
+        for one in self._dialings:
+            if one.dials and len(one.calls) <= block // 2 and (asked := one.to_ask(now, now_us)):
+                wanted.append((Wanted(one.campaign_id, block - len(one.calls), asked), one))
+        return wanted
 
     async def _wait(self) -> None:
         self._woken = anyio.Event()

@@ -15,7 +15,9 @@ from dialer.attempts.breaker import Breaker
 from dialer.attempts.ledger import Opening
 from dialer.attempts.own_pace import OwnPace
 from dialer.base.ids import new_attempt_id
-from dialer.calls.claim import START, Call, Cursor
+from dialer.calls.allowed import Allowed, anytime
+from dialer.calls.claim import START, Asked, Call, Cursor
+from dialer.calls.limits import Budget
 from dialer.providers.provider import Submission
 
 
@@ -31,6 +33,8 @@ class Opened(NamedTuple):
 class Dialing:
     """One campaign of the lane; `calls` are leased, `stopped` says why nothing more may leave.
 
+    `allowed` says which groups of contacts may be called now; `spent` that its budget is used up.
+
     `charged` is what it had of the account so far (dialer.attempts.shares), `paces` whether a pace of its
     own is kept here (on PostgreSQL one worker does), `full_until` when its open calls are counted again.
     """
@@ -42,9 +46,10 @@ class Dialing:
     breaker: Breaker
     from_numbers: Sequence[str] = ()
     state: str = "running"
-    cursor: Cursor = START
+    allowed: Allowed = field(default_factory=anytime)
+    budget: Budget | None = None
+    spent: bool = False
     calls: deque[Call] = field(default_factory=deque)
-    dry_until: float = 0.0
     stopped: str | None = None
     priority: int = 0
     own_pace: OwnPace | None = None
@@ -58,6 +63,8 @@ class Dialing:
     def __post_init__(self) -> None:
         """Begin the round of caller ids."""
         self._callers: Iterator[str | None] = cycle(self.from_numbers or [None])
+        self._cursors: dict[int, Cursor] = {}
+        self._dry_until: dict[int, float] = {}
 
     def opening(self, call: Call, now_us: int) -> Opening:
         """Return the attempt to open for a leased call."""
@@ -69,6 +76,8 @@ class Dialing:
             call.attempt_number,
             self.agent,
             next(self._callers),
+            self.allowed.grounds(call.window_group, now_us),
+            self.allowed.until_us(call.window_group, now_us),
         )
 
     def submission(
@@ -92,12 +101,45 @@ class Dialing:
     @property
     def dials(self) -> bool:
         """Calls of the campaign may leave, and this worker is one to send them."""
-        return self.state == "running" and self.stopped is None and self.paces
+        return self.state == "running" and self.stopped is None and self.paces and not self.spent
 
     @property
     def busy(self) -> bool:
         """Something of the campaign is under way in this lane."""
         return bool(self.calls or self.opened or self.in_air)
+
+    def to_ask(self, now: float, now_us: int) -> list[Asked]:
+        """Return the groups to claim from: open now, and not found empty a moment ago."""
+        return [
+            Asked(one.group_id, self._cursors.get(one.group_id, START))
+            for one in self.allowed.open_groups(now_us)
+            if now >= self._dry_until.get(one.group_id, 0.0)
+        ]
+
+    def claimed(self, asked: Sequence[Asked], wanted: int, calls: Sequence[Call], dry_until: float) -> None:
+        """Take over what a claim brought; where it found too little, its groups are empty for a while."""
+        self.calls.extend(calls)
+        by_group: dict[int, list[Call]] = {}
+        for call in calls:
+            by_group.setdefault(call.window_group, []).append(call)
+        for group_id, after in asked:
+            mine = by_group.get(group_id)
+            if mine:
+                self._cursors[group_id] = after.after(mine)
+                self._dry_until.pop(group_id, None)
+            elif len(calls) < wanted and after != START:
+                self._cursors[group_id] = START  # what returned lies before the cursor
+            elif len(calls) < wanted:
+                self._dry_until[group_id] = dry_until
+
+    def look_again(self) -> None:
+        """Forget where claims stand: what was leased has gone back."""
+        self._cursors.clear()
+        self._dry_until.clear()
+
+    def dry(self, now_us: int) -> bool:
+        """Return whether every group that may be called now was found empty."""
+        return all(one.group_id in self._dry_until for one in self.allowed.open_groups(now_us))
 
     def free_at(self) -> float:
         """Return when the campaign's own pace lets the next call leave."""

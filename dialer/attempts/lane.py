@@ -147,7 +147,7 @@ class Lane:
         return (
             not self._in_flight
             and self._books.settled
-            and all(not one.busy and (not one.dials or one.dry_until > 0) for one in self.dialings)
+            and all(not one.busy and (not one.dials or one.dry(self.now_us)) for one in self.dialings)
         )
 
     def add(self, dialing: Dialing) -> None:
@@ -263,6 +263,9 @@ class Lane:
         dialing = self._shares.next_to_leave(now)
         if dialing is None or not self._certain():
             return None
+        if self._books.time.now_us() >= dialing.opened[0].opening.until_us:
+            self._books.wake()  # which takes it back: its window closed
+            return None
         self._shares.charge(dialing)
         if dialing.own_pace is not None:
             dialing.own_pace.count(now)
@@ -287,6 +290,8 @@ class Lane:
             if not (self._books.alive and left_at < self._lease_until()):
                 raise NotDialled("the worker's lease ended before the request left", code="lease_over")
             sent_at_us = self._books.time.now_us()
+            if sent_at_us >= opening.until_us:
+                raise NotDialled("the window closed before the request left", code="window_closed")
             if counted_at is not None:
                 counted_at = self._pace.departed(counted_at, left_at)
             if own_pace is not None:

@@ -19,20 +19,26 @@ from dialer.attempts.account_row import Held
 from dialer.attempts.account_row import ensure_account as ensure_account
 from dialer.attempts.windows import Slowed
 from dialer.base.ids import first_attempt_id
-from dialer.calls import campaigns
+from dialer.calls import campaigns, limits
 from dialer.calls import claim as claims
-from dialer.calls.claim import Call, Cursor, Returned
+from dialer.calls.allowed import FAR_US, Grounds
+from dialer.calls.claim import Asked, Call, Returned
+from dialer.calls.groups import UNGROUPED
+from dialer.calls.limits import Budget, Kept
 from dialer.store.database import Dialects, Store, as_rows
 
 OPEN = Dialects(
     # Sorted by number: two workers that open the same numbers wait for each other in one order.
     """
     INSERT INTO ledger (attempt_id, campaign_id, contact_id, phone, call_number, attempt_number, account,
-        provider, agent, from_number, state, opened_at_us, worker)
+        provider, agent, from_number, state, opened_at_us, worker, time_zone, time_zone_from, local_time,
+        rules, caps)
     SELECT r.attempt_id, r.campaign_id, r.contact_id, contacts.phone, r.call_number, r.attempt_number,
-        :account, :provider, r.agent, r.from_number, 'sending', :now_us, :worker
+        :account, :provider, r.agent, r.from_number, 'sending', :now_us, :worker, r.time_zone,
+        r.time_zone_from, r.local_time, r.rules, r.caps
     FROM ROWS(attempt_id text, campaign_id bigint, contact_id bigint, call_number integer,
-        attempt_number integer, agent text, from_number text) AS r
+        attempt_number integer, agent text, from_number text, time_zone text, time_zone_from text,
+        local_time text, rules text, caps text) AS r
     JOIN contacts ON contacts.contact_id = r.contact_id
     JOIN campaigns ON campaigns.campaign_id = r.campaign_id
     WHERE contacts.status = 'leased' AND contacts.worker = :worker AND campaigns.state = 'running'
@@ -118,7 +124,7 @@ LOCK_ACCOUNT = Dialects(
 
 
 class Opening(NamedTuple):
-    """An attempt about to be opened for a leased contact."""
+    """An attempt about to be opened for a leased contact, to leave before `until_us`, on these grounds."""
 
     attempt_id: str
     campaign_id: int
@@ -127,6 +133,8 @@ class Opening(NamedTuple):
     attempt_number: int
     agent: str
     from_number: str | None
+    grounds: Grounds = Grounds()
+    until_us: int = FAR_US
 
 
 class Answer(NamedTuple):
@@ -159,7 +167,7 @@ class Wanted(NamedTuple):
 
     campaign_id: int
     how_many: int
-    after: Cursor
+    groups: Sequence[Asked] = (Asked(UNGROUPED),)
 
 
 class Exchanged(NamedTuple):
@@ -167,8 +175,8 @@ class Exchanged(NamedTuple):
 
     `alive`: our lease holds; where it does not, nothing was opened or claimed.
     `opened`: the ids that are committed as `sending` and may leave.
-    `full`: the ids that a limit of open calls kept out; others that were not opened have their number
-    open elsewhere.
+    `full`: the ids that a limit of open calls kept out; `kept`: what do-not-call, a cap, a budget or a window
+    that closed kept out; others that were not opened have their number open elsewhere.
     `claimed`: calls under our lease now, one list per `Wanted`.
     `states`: the state of every campaign that was asked about; `paced_by`: who keeps its own pace.
     `held`: how the account is held and slowed. `now_us`: the database's clock.
@@ -182,6 +190,7 @@ class Exchanged(NamedTuple):
     now_us: int
     paced_by: dict[int, str | None] = {}  # noqa: RUF012 - never written to
     held: Held = Held()
+    kept: dict[str, Kept] = {}  # noqa: RUF012 - never written to
 
 
 class Desk(NamedTuple):
@@ -219,10 +228,11 @@ def exchange(
     stops: Sequence[Stop] = (),
     refusal: Refusal | None = None,
     rooms: Mapping[int, int] | None = None,
+    budgets: Mapping[int, Budget] | None = None,
 ) -> Exchanged:
     """Write answers, give leases back, open attempts and claim contacts, all in one transaction.
 
-    `rooms` are the campaigns' own limits of open calls, where they have one.
+    `rooms` are the campaigns' own limits of open calls, `budgets` what they may spend, where they say so.
 
     Answers are written whatever became of the worker's lease: they are facts. An opening that the database
     does not take (another campaign has the number open, the campaign was paused, too many calls are open)
@@ -232,7 +242,9 @@ def exchange(
         NotReady: the database did not take it. Nothing was written or, where the connection broke during
             the commit, everything: answers may be said again, openings must be withdrawn.
     """
-    page = _Page(desk, campaign_ids, answers, openings, returned, wanted, stops, refusal, rooms or {})
+    page = _Page(
+        desk, campaign_ids, answers, openings, returned, wanted, stops, refusal, rooms or {}, budgets or {}
+    )
     try:
         return _exchange(page, together=True)
     except IntegrityError:
@@ -252,6 +264,7 @@ class _Page(NamedTuple):
     stops: Sequence[Stop]
     refusal: Refusal | None
     rooms: Mapping[int, int]
+    budgets: Mapping[int, Budget]
 
 
 class OpenOfCampaign(NamedTuple):
@@ -309,6 +322,7 @@ def _exchange(page: _Page, *, together: bool) -> Exchanged:
             nothing: list[list[Call]] = [[] for _ in page.wanted]
             return Exchanged(False, frozenset(), frozenset(), nothing, states, now_us, paced_by, held)
         openings, full = _fitting(page, connection)
+        openings, kept = _lawful(desk, connection, openings, page.budgets, now_us)
         opened = _open(desk, connection, openings, now_us)
         claimed = [
             claims.claim(
@@ -317,14 +331,14 @@ def _exchange(page: _Page, *, together: bool) -> Exchanged:
                 desk.worker,
                 one.campaign_id,
                 count=one.how_many,
-                after=one.after,
+                groups=one.groups,
                 now_us=now_us,
             )
             if states.get(one.campaign_id) == "running"
             else []
             for one in page.wanted
         ]
-        return Exchanged(True, opened, full, claimed, states, now_us, paced_by, held)
+        return Exchanged(True, opened, full, claimed, states, now_us, paced_by, held, kept)
 
 
 def _record(store: Store, connection: Connection, answers: Sequence[Answer]) -> None:
@@ -381,13 +395,35 @@ def _fitting(page: _Page, connection: Connection) -> tuple[Sequence[Opening], fr
     return fitting, frozenset(one.attempt_id for one in page.openings if one.attempt_id not in let_in)
 
 
+def _lawful(
+    desk: Desk,
+    connection: Connection,
+    openings: Sequence[Opening],
+    budgets: Mapping[int, Budget],
+    now_us: int,
+) -> tuple[list[Opening], dict[str, Kept]]:
+    """Return the openings that may leave by now, and why the others may not.
+
+    This is the last look, in the transaction that commits the intent: at do-not-call, at the number's calls
+    over all campaigns, at the budget, and at the window by the database's clock.
+    """
+    asked = [
+        limits.Asked(one.attempt_id, one.contact_id, one.campaign_id, one.until_us, one.grounds.caps)
+        for one in openings
+    ]
+    kept = limits.kept_back(desk.store, connection, desk.account, asked, budgets, now_us)
+    return [one for one in openings if one.attempt_id not in kept], kept
+
+
 def _open(desk: Desk, connection: Connection, openings: Sequence[Opening], now_us: int) -> frozenset[str]:
     if not openings:
         return frozenset()
     rows = desk.store.execute(
         connection,
         OPEN,
-        rows=as_rows(openings),
+        rows=as_rows(
+            (*one[:7], *one.grounds[:4], "; ".join(map(str, one.grounds.caps)) or None) for one in openings
+        ),
         account=desk.account,
         provider=desk.provider,
         worker=desk.worker,

@@ -18,7 +18,8 @@ TABLE = "contacts_again"
 
 MAKE = """
     CREATE TEMPORARY TABLE contacts_again (phone text, same_number boolean, list_id text,
-        phone_extension text, time_zones text, other_phones text, repaired text, metadata text)"""
+        phone_extension text, time_zones text, other_phones text, repaired text, metadata text,
+        window_group bigint)"""
 
 MET = Dialects(
     """
@@ -27,12 +28,13 @@ MET = Dialects(
     WHERE contacts.campaign_id = :campaign_id"""
 )
 
-# The columns after list_id come from the number: where only the key is the same, they stay.
+# What comes from the number stays as it is where only the key is the same.
 UPDATE = Dialects(
     """
     UPDATE contacts SET
         list_id = coalesce(r.list_id, contacts.list_id), metadata = r.metadata,
         time_zones = coalesce(r.time_zones, contacts.time_zones),
+        window_group = coalesce(r.window_group, contacts.window_group),
         phone_extension = CASE WHEN r.same_number THEN r.phone_extension ELSE contacts.phone_extension END,
         other_phones = CASE WHEN r.same_number THEN r.other_phones ELSE contacts.other_phones END,
         repaired = CASE WHEN r.same_number THEN r.repaired ELSE contacts.repaired END

@@ -14,13 +14,14 @@ import polars as pl
 from sqlalchemy import Connection, text
 
 from dialer.base.errors import BadInput, Busy
-from dialer.calls import again, campaigns, mended
+from dialer.calls import again, campaigns, groups, mended
 from dialer.calls.books import Books as Books
 from dialer.calls.books import Example as Example
 from dialer.calls.mended import MendedBatch, MendedList, as_mended
 from dialer.campaign import Campaign
 from dialer.contacts import normalize
-from dialer.contacts.accept import NOTHING_TAKEN, REJECT_COLUMNS, Sorted, Taken, accept
+from dialer.contacts.accept import REJECT_COLUMNS, Sorted, accept
+from dialer.contacts.taken import Taken
 from dialer.lists import Batch, ListFile, find_column, find_lists, likely_phone_columns, open_list
 from dialer.store.bulk import AlreadyThere, Stage
 from dialer.store.database import Dialects, Store
@@ -71,12 +72,12 @@ def check_lists(
     campaign: Campaign, lists: Sequence[ListFile] | None = None, watch: Watch | None = None
 ) -> list[Books]:
     """Return what loading would do, as if nothing were loaded yet; writes nothing."""
-    taken = NOTHING_TAKEN
+    taken = Taken()
     all_books = []
     for one in open_lists(campaign) if lists is None else lists:
         books = Books(_shown(one, campaign), one.info.notes, one.info.found())
-        for sorted_rows, _ in _sort(campaign, one, taken, books, watch):
-            taken = sorted_rows.taken
+        for _ in _sort(campaign, one, taken, books, watch):
+            pass
         all_books.append(books)
     return all_books
 
@@ -111,10 +112,10 @@ def load(
         if only_new and campaign.list.model_dump_json() in before:
             books.skipped = True
             continue
+        numbered = groups.Numbered(store, known.campaign_id)
         with Stage(store) as stage:
             for sorted_rows, origin in _sort(campaign, one, taken, books, watch):
-                taken = sorted_rows.taken
-                _put(stage, campaign, known.campaign_id, sorted_rows, origin)
+                _put(stage, campaign, known.campaign_id, sorted_rows, origin, numbered)
             _write(store, campaign, known.campaign_id, one, books, stage, before)
     return all_books
 
@@ -125,6 +126,7 @@ def _sort(
     """Yield each batch sorted, and the rejects that its rows were where the file is an export of rejects."""
     section = campaign.list
     assert section.phone is not None
+    taken.begin_file(books.file)
     for batch in one.batches():
         numbers = normalize(
             batch.rows,
@@ -139,13 +141,13 @@ def _sort(
             batch.list_row,
             batch.list_line,
             taken,
-            file=books.file,
             list_id=section.id,
             time_zone=section.time_zone,
+            state=section.state,
+            postal_code=section.postal_code,
             metadata=section.metadata,
         )
         sorted_rows = sorted_rows._replace(rejects=_with_broken(sorted_rows.rejects, batch))
-        taken = sorted_rows.taken
         books.count(sorted_rows)
         if watch is not None:
             watch(books, batch.bytes_read, one.info.bytes)
@@ -167,15 +169,23 @@ def _with_broken(rejects: pl.DataFrame, batch: Batch) -> pl.DataFrame:
 
 
 def _put(
-    stage: Stage, campaign: Campaign, campaign_id: int, sorted_rows: Sorted, origin: pl.DataFrame | None
+    stage: Stage,
+    campaign: Campaign,
+    campaign_id: int,
+    sorted_rows: Sorted,
+    origin: pl.DataFrame | None,
+    numbered: groups.Numbered,
 ) -> None:
     """Stage a batch; what an export of rejects brings updates nobody and calls nobody again."""
-    stage.put("contacts", sorted_rows.contacts)
+    stage.put("contacts", numbered.groups(sorted_rows.contacts))
     rejects = sorted_rows.rejects
     if origin is None:
         stage.put("rejected_rows", rejects.with_columns(pl.lit(None, pl.Int64).alias("origin_reject_id")))
         if campaign.list.again != "skip":
-            stage.put(again.TABLE, sorted_rows.again)
+            same = pl.col("same_number")
+            by_number = numbered.groups(sorted_rows.again.filter(same))
+            by_key = sorted_rows.again.filter(~same).drop("window_key")
+            stage.put(again.TABLE, pl.concat([by_number, by_key], how="diagonal"))
         return
     ours = origin.filter(pl.col("campaign_id") == campaign_id).select("list_row", "reject_id")
     stage.put(mended.TABLE, ours.select("reject_id"))
@@ -244,33 +254,26 @@ def _refuse_rival(
 
 
 def _taken(connection: Connection, campaign_id: int) -> Taken:
-    frames = list(
-        pl.read_database(
-            text(TAKEN),
-            connection,
-            execute_options={"parameters": {"campaign_id": campaign_id}},
-            iter_batches=True,
-            batch_size=250_000,
-            schema_overrides={
-                "phone": pl.String,
-                "list_id": pl.String,
-                "list_row": pl.Int64,
-                "file": pl.String,
-            },
-        )
-    )
-    if not frames:
-        return NOTHING_TAKEN
-    known = pl.concat(frames).with_columns(pl.col("phone").str.slice(1).cast(pl.Int64).alias("number"))
-    files = tuple(known["file"].unique(maintain_order=True))
-    places = known.select(
-        "list_id",
-        "number",
-        "list_row",
-        pl.col("file").replace_strict(files, range(len(files)), return_dtype=pl.Int32),
-    )
-    keyed = places.filter(pl.col("list_id").is_not_null()).unique("list_id", keep="first")
-    return Taken(places.drop("list_id"), keyed, files)
+    taken = Taken()
+    for frame in pl.read_database(
+        text(TAKEN),
+        connection,
+        execute_options={"parameters": {"campaign_id": campaign_id}},
+        iter_batches=True,
+        batch_size=100_000,
+        schema_overrides={
+            "phone": pl.String,
+            "list_id": pl.String,
+            "list_row": pl.Int64,
+            "file": pl.String,
+        },
+    ):
+        # The rows come in the order in which they were loaded, file after file.
+        numbered = frame.with_columns(pl.col("phone").str.slice(1).cast(pl.Int64).alias("number"))
+        for (file,), part in numbered.group_by("file", maintain_order=True):
+            taken.begin_file(str(file))
+            taken.add(part)
+    return taken
 
 
 def _loaded(store: Store, campaign_id: int, one: ListFile) -> list[str]:

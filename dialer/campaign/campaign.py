@@ -148,6 +148,8 @@ def _zone(name: str) -> str:
 
 
 def _moment(value: Any) -> Any:
+    if isinstance(value, str):  # as the database keeps it
+        value = datetime.fromisoformat(value)
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value
     raise ValueError("a moment with its offset, such as 2026-12-01T00:00:00Z")

@@ -66,6 +66,28 @@ calls_per_second = 1.0
 calls_open_max = 10
 priority = 0                               # each step doubles its share of a shared account
 
+[hours]                                    # left out: the rules of each contact's own region (auto)
+rules = "auto"                             # or rule ids (dialer rules list), or "own", or [] for none at all
+days = "mon-fri"                           # your own hours, on the contact's clock; they only narrow the rules
+start = "10:00"
+end = "18:00"
+holidays = true                            # public holidays of the contact's region are kept
+unknown_zone = "strictest"                 # where no hours are known: the strictest of all, or "hold"
+margin_s = 300                             # nobody is called in the last five minutes before closing
+consent = false                            # true: everybody consented to calls with an artificial voice
+# starts_at = 2026-12-01T00:00:00Z
+# ends_at = 2026-12-20T00:00:00Z
+# cron = "0 10 * * mon-fri"                # when runs begin, for `dialer due` and `dialer worker`
+# cron_time_zone = "Asia/Kolkata"
+# late_start = "run"                       # or "skip": a run that is later than `late_after`
+# late_after = "30m"
+
+[caps]                                     # left out: the caps of the rules, and no budget
+per_number = ["3 per 24h"]                 # in any 24 hours, over all campaigns of the database
+# calls_total = 50000                      # budget: calls, and money in the provider's currency
+# cost_total = 400.0
+# cost_per_call = 0.10                     # reserved until the cost is known; left out: the dearest so far
+
 [redial]                                   # left out: everybody is called once
 calls_max = 3                              # per contact, all outcomes together
 no_answer = "4h"                           # so long after the outcome, or "never"

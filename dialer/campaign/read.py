@@ -18,12 +18,6 @@ from dialer.campaign.campaign import Campaign, OnUnknown
 
 FILE_NAME = "campaign.toml"
 
-NOT_YET = {
-    "hours": "calls leave whenever `dialer run` runs, so start it only when calling is allowed",
-    "caps": "no cap and no budget is kept",
-}
-"""Sections, and keys other than at their default, that nothing obeys yet; with what happens instead."""
-
 
 def read_campaign(reference: str | Path, settings: Settings) -> Campaign:
     """Return the campaign that `reference` leads to: a name, a folder or a campaign.toml.
@@ -34,7 +28,7 @@ def read_campaign(reference: str | Path, settings: Settings) -> Campaign:
         BadInput: there is no such campaign, or a line per mistake in it; no list is opened.
     """
     toml = read_toml(_file_of(reference, settings).absolute())
-    mistakes = _not_supported(toml.values)
+    mistakes: list[Mistake] = []
     values = _for_model(toml, mistakes)
     campaign = None
     try:
@@ -97,31 +91,9 @@ def _refuse_taken_name(campaign: Campaign, settings: Settings) -> None:
             )
 
 
-def _not_supported(values: dict[str, Any]) -> list[Mistake]:
-    mistakes = []
-    for key, instead in NOT_YET.items():
-        path = tuple(key.split("."))
-        found: Any = values
-        for part in path:
-            found = found.get(part) if isinstance(found, dict) else None
-        said = f"[{key}]" if len(path) == 1 else f"{key} = {found!r}"
-        if found is not None and (len(path) == 1 or found != default_of(path)):
-            mistakes.append(Mistake(path, f"{said} is not supported yet: {instead}"))
-    return mistakes
-
-
-def default_of(path: Sequence[str]) -> Any:
-    """Return the default of a key in a section, `("list", "again")`."""
-    section, key = path
-    model = Campaign.model_fields[section].annotation
-    assert isinstance(model, type)
-    assert issubclass(model, BaseModel)
-    return model.model_fields[key].default
-
-
 def _for_model(toml: TomlFile, mistakes: list[Mistake]) -> dict[str, Any]:
     """Return the file's values as Campaign takes them; what it must not see goes to `mistakes`."""
-    values = {key: value for key, value in toml.values.items() if key not in NOT_YET}
+    values = dict(toml.values)
     if "file" in values:
         mistakes.append(
             unknown_key(("file",), Campaign.model_fields, " here; lists stand under [list] as files")

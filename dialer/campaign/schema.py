@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dialer.campaign.campaign import Campaign
-from dialer.campaign.read import NOT_YET, default_of
 
 
 def campaign_schema() -> dict[str, Any]:
-    """Return the JSON Schema of campaign.toml; what is not supported yet is not in it, so editors warn."""
+    """Return the JSON Schema of campaign.toml."""
     schema = Campaign.model_json_schema()
     for definition in (schema, *schema["$defs"].values()):
         _tidy(definition)
     # The folder's name stands in for it.
     schema["required"].remove("name")
-    for key in NOT_YET:
-        if "." in key:
-            _only_default(schema, key.split("."))
-        else:
-            del schema["properties"][key]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
@@ -48,12 +41,6 @@ def _tidy(definition: dict[str, Any]) -> None:
         if len(choices) == 1:
             del field["anyOf"]
             field.update(choices[0])
-
-
-def _only_default(schema: dict[str, Any], path: Sequence[str]) -> None:
-    section, key = path
-    name = schema["properties"][section]["$ref"].rpartition("/")[2]
-    schema["$defs"][name]["properties"][key]["enum"] = [default_of(path)]
 
 
 if __name__ == "__main__":

@@ -11,8 +11,11 @@ from cyclopts import Parameter
 
 from dialer.base.errors import BadInput
 from dialer.base.settings import Settings, read_settings
+from dialer.calls.allowed import hours_policy
 from dialer.campaign import read_campaign
 from dialer.campaign.campaign import Campaign
+from dialer.rules.rulebook import RuleBook, read_rulebook
+from dialer.rules.windows import Windows
 from dialer.store.database import Store
 from dialer.store.migrate import check, prepare
 
@@ -33,8 +36,22 @@ def campaign_name(reference: str, settings: Settings) -> str:
 
 
 def campaign_of(reference: str, settings: Settings) -> Campaign:
-    """Return the campaign behind a name, a folder or a file."""
-    return read_campaign(reference, settings)
+    """Return the campaign behind a name, a folder or a file.
+
+    Raises:
+        BadInput: it cannot be read, names a rule that does not exist, or its hours are never open.
+    """
+    campaign = read_campaign(reference, settings)
+    try:
+        Windows(rules_of(settings), hours_policy(campaign)).check()
+    except BadInput as error:
+        raise BadInput(f"{campaign.where('hours')}: {error}") from None
+    return campaign
+
+
+def rules_of(settings: Settings) -> RuleBook:
+    """Return the calling rules: the built-in ones under the deployment's own."""
+    return read_rulebook(settings.rules)
 
 
 @contextmanager

@@ -14,13 +14,23 @@ from dialer.attempts import settle
 from dialer.attempts.progress import RunProgress
 from dialer.base.clock import as_datetime
 from dialer.base.durations import parse_duration
-from dialer.base.errors import BadInput
+from dialer.base.errors import BadInput, DialerError
 from dialer.base.settings import Account, Settings
+from dialer.calls import runs
 from dialer.calls.load import load, open_lists
 from dialer.campaign.campaign import Campaign
-from dialer.cli.deployment import CampaignName, Config, campaign_name, campaign_of, open_store, settings_of
+from dialer.cli.deployment import (
+    CampaignName,
+    Config,
+    campaign_name,
+    campaign_of,
+    open_store,
+    rules_of,
+    settings_of,
+)
 from dialer.cli.show import err, loading_bar, out, print_json, print_table
 from dialer.providers.open import reach
+from dialer.rules.rulebook import RuleBook
 from dialer.run import Run, dialing_rights, reconcile_account
 from dialer.store.database import Store
 
@@ -57,7 +67,7 @@ def run(
                     err().print(
                         f"warning: {one.file} has nobody to call; see: dialer check {campaign}", markup=False
                     )
-        progress = dial(store, said, account, for_s=for_s, wait=wait)
+        progress = dial(store, said, account, rules_of(settings), for_s=for_s, wait=wait)
     if json:
         print_json(progress.as_json())
     else:
@@ -66,11 +76,34 @@ def run(
 
 
 def dial(
-    store: Store, said: Campaign, account: Account, *, for_s: float | None = None, wait: bool = False
+    store: Store,
+    said: Campaign,
+    account: Account,
+    rules: RuleBook | None = None,
+    *,
+    for_s: float | None = None,
+    wait: bool = False,
+    run_id: int | None = None,
 ) -> RunProgress:
-    """Dial a loaded campaign, with a bar where stderr is a terminal; the caller has the dialing rights."""
-    with _dialing_bar(said.name) as watch:
-        return anyio.run(Run(store, said, account, for_s=for_s, wait=wait, watch=watch).go)
+    """Dial a loaded campaign, with a bar where stderr is a terminal; the caller has the dialing rights.
+
+    `run_id` is the record of a run that was begun already; otherwise a person's is begun here.
+    """
+    if run_id is None:
+        run_id = runs.begin(store, said.name, "dialer run")
+    if said.hours.rules == ():
+        err().print(f"note: {said.name} follows no calling rules (rules = [])", markup=False)
+    try:
+        with _dialing_bar(said.name) as watch:
+            dialing = Run(store, said, account, for_s=for_s, wait=wait, watch=watch, rules=rules)
+            progress = anyio.run(dialing.go)
+    except DialerError as error:
+        if run_id is not None:
+            runs.finish(store, run_id, str(error), error.exit_code, {})
+        raise
+    if run_id is not None:
+        runs.finish(store, run_id, progress.ended or "", progress.exit_code, progress.as_json())
+    return progress
 
 
 def reconcile(

@@ -11,7 +11,7 @@ from dialer.base.durations import parse_duration
 from dialer.calls import campaigns
 from dialer.calls.campaigns import refuse_unless_startable
 from dialer.calls.load import load, open_lists
-from dialer.cli.deployment import Config, campaign_of, open_store, settings_of
+from dialer.cli.deployment import Config, campaign_of, open_store, rules_of, settings_of
 from dialer.cli.show import err, out, print_json
 from dialer.providers.open import reach
 from dialer.run import dialing_rights
@@ -49,7 +49,7 @@ def worker(
                 known = campaigns.register(store, connection, one)
                 refuse_unless_startable(known)
                 campaigns.start(store, connection, known, for_workers=True)
-        progress = anyio.run(Worker(store, settings.accounts, for_s=for_s).go)
+        progress = anyio.run(Worker(store, settings.accounts, for_s=for_s, rules=rules_of(settings)).go)
     if json:
         print_json(progress.as_json())
     else:

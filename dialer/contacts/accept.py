@@ -7,6 +7,9 @@ from zoneinfo import available_timezones
 
 import polars as pl
 
+from dialer.contacts.taken import Taken
+from dialer.rules.places import group_keys
+
 CONTACT_COLUMNS = (
     "list_row",
     "list_id",
@@ -18,8 +21,9 @@ CONTACT_COLUMNS = (
     "other_phones",
     "repaired",
     "metadata",
+    "window_key",
 )
-"""The columns of a frame of contacts: Int64, then String."""
+"""The columns of a frame of contacts: Int64, then String; `window_key` is a `Group.key`."""
 
 REJECT_COLUMNS = ("list_row", "list_line", "column_name", "raw", "reason", "detail", "suggestion", "row")
 """The columns of a frame of rejects: Int64, Int64, then String."""
@@ -34,24 +38,12 @@ AGAIN_COLUMNS = (
     "other_phones",
     "repaired",
     "metadata",
+    "window_key",
 )
-"""The columns of a frame of contacts met again: String, Boolean, then String."""
+"""The columns of a frame of contacts met again: String, Boolean, then String.
 
-
-class Taken(NamedTuple):
-    """Numbers and owner's keys that a campaign has already, with the place where each was first.
-
-    `phones`: number (Int64), list_row (Int64), file (Int32, a place in `files`). `ids` has list_id (String)
-    in front of them. Each number and each key is there once.
-    """
-
-    phones: pl.DataFrame
-    ids: pl.DataFrame
-    files: tuple[str, ...] = ()
-
-
-PLACE = {"number": pl.Int64, "list_row": pl.Int64, "file": pl.Int32}
-NOTHING_TAKEN = Taken(pl.DataFrame(schema=PLACE), pl.DataFrame(schema={"list_id": pl.String, **PLACE}))
+Where only the key is the same, what comes from the number is null.
+"""
 
 
 class Sorted(NamedTuple):
@@ -64,7 +56,6 @@ class Sorted(NamedTuple):
     contacts: pl.DataFrame
     rejects: pl.DataFrame
     again: pl.DataFrame
-    taken: Taken
 
 
 def accept(
@@ -74,29 +65,33 @@ def accept(
     list_line: pl.Series,
     taken: Taken,
     *,
-    file: str,
     list_id: str | None = None,
     time_zone: str | None = None,
+    state: str | None = None,
+    postal_code: str | None = None,
     metadata: tuple[str, ...] = (),
 ) -> Sorted:
     """Sort a batch; the first row with a number wins, in this batch and over all before it.
 
     `rows` are the list's own columns, `numbers` the aligned answer of `normalize`, `list_row` and
-    `list_line` their places. `list_id`, `time_zone` and `metadata` name columns of `rows`. `file` is the
-    last of `taken.files`, or comes after them.
+    `list_line` their places. `list_id` to `metadata` name columns of `rows`. What becomes a
+    contact is `taken` from now on.
     """
-    taken = begin_file(taken, file)
     frame = numbers.with_columns(
         list_row.alias("list_row"),
         list_line.alias("list_line"),
         _text_of(rows, list_id).alias("list_id"),
         _json_of(rows, metadata).alias("metadata"),
         _text_of(rows, time_zone).alias("own_zone"),
+        _text_of(rows, state).alias("state"),
+        _text_of(rows, postal_code).alias("postal_code"),
         pl.col("phone").str.slice(1).cast(pl.Int64).alias("number"),
         pl.Series("index", range(rows.height), dtype=pl.Int64),
     )
     frame = _mark(_mark(frame, "number", taken), "list_id", taken)
     good = frame.filter(pl.col("reason").is_null())
+    keys = group_keys(good, own_zone="own_zone", state="state", postal_code="postal_code")
+    good = good.with_columns(keys.alias("window_key"))
     bad = frame.filter(pl.col("reason").is_not_null())
     contacts = good.select(
         pl.coalesce(_known_zone(), "time_zones").alias(column) if column == "time_zones" else pl.col(column)
@@ -105,54 +100,47 @@ def accept(
     rejects = bad.with_columns(
         pl.col("column").alias("column_name"), _json_of(rows[bad["index"]], tuple(rows.columns)).alias("row")
     ).select(REJECT_COLUMNS)
-    place = ("number", "list_row", pl.lit(len(taken.files) - 1, pl.Int32).alias("file"))
-    keyed = good.filter(pl.col("list_id").is_not_null())
-    return Sorted(
-        contacts,
-        rejects,
-        _again(bad, taken),
-        taken._replace(
-            phones=pl.concat([taken.phones, good.select(place)]),
-            ids=pl.concat([taken.ids, keyed.select("list_id", *place)]),
-        ),
-    )
-
-
-def begin_file(taken: Taken, file: str) -> Taken:
-    """Return what is taken with `file` as the last of the files."""
-    return taken if taken.files and taken.files[-1] == file else taken._replace(files=(*taken.files, file))
+    again = _again(bad, taken)
+    taken.add(good)
+    return Sorted(contacts, rejects, again)
 
 
 def _mark(frame: pl.DataFrame, key: str, taken: Taken) -> pl.DataFrame:
     """Give rows whose number or owner's key came before the reason `duplicate`, and say where it did."""
-    known = taken.phones if key == "number" else taken.ids
     word = "number" if key == "number" else "key"
-    fresh = pl.col("reason").is_null() & pl.col(key).is_not_null()
-    # Only those that the batch has: the long table is walked once, and no index of it is made.
-    met = known.join(frame.select(key), on=key, how="semi").select(
-        key,
-        pl.col("number").alias(f"{word}_of"),
-        pl.col("list_row").alias("first_row"),
-        pl.col("file").alias("first_file"),
+    fresh = frame.filter(pl.col("reason").is_null() & pl.col(key).is_not_null()).select(
+        "index", "list_row", key
     )
-    first = pl.col("list_row").filter(fresh).min().over(key)
-    frame = frame.join(met, on=key, how="left", maintain_order="left").with_columns(
-        pl.coalesce("first_row", pl.when(pl.col("list_row") != first).then(first)).alias("first_row"),
-        pl.col("first_file").fill_null(len(taken.files) - 1).alias(f"{word}_file"),
+    met = taken.find_numbers(fresh) if key == "number" else taken.find_keys(fresh)
+    here = (
+        fresh.filter(pl.col(key).is_duplicated())
+        .with_columns(pl.col("list_row").min().over(key).alias("first_row"))
+        .filter(pl.col("list_row") != pl.col("first_row"))
+        .join(met, on="index", how="anti")
+        .select("index", "first_row", pl.lit(taken.here, pl.Int32).alias("first_file"))
+        .with_columns(pl.lit(None, pl.Int64).alias("of"))
     )
-    again = fresh & pl.col("first_row").is_not_null()
-    name = pl.col(f"{word}_file").replace_strict(range(len(taken.files)), taken.files, return_dtype=pl.String)
-    place = pl.format(f"the same {word} as row {{}} of {{}}", "first_row", name)
-    return frame.with_columns(
-        pl.when(again).then(pl.lit("duplicate")).otherwise("reason").alias("reason"),
-        pl.when(again).then(place).otherwise("detail").alias("detail"),
-        pl.when(again).then(f"{word}_of").alias(f"{word}_of"),
-    ).drop("first_row", "first_file")
+    name = pl.col("first_file").replace_strict(range(len(taken.files)), taken.files, return_dtype=pl.String)
+    said = pl.concat([met, here]).select(
+        "index",
+        pl.col("of").alias(f"{word}_of"),
+        pl.col("first_file").alias(f"{word}_file"),
+        pl.format(f"the same {word} as row {{}} of {{}}", "first_row", name).alias("said"),
+    )
+    again = pl.col("said").is_not_null()
+    return (
+        frame.join(said, on="index", how="left", maintain_order="left")
+        .with_columns(
+            pl.when(again).then(pl.lit("duplicate")).otherwise("reason").alias("reason"),
+            pl.coalesce("said", "detail").alias("detail"),
+        )
+        .drop("said")
+    )
 
 
 def _again(bad: pl.DataFrame, taken: Taken) -> pl.DataFrame:
     """Return what duplicates of contacts from before this file say, in AGAIN_COLUMNS."""
-    here = len(taken.files) - 1
+    here = taken.here
     same = pl.col("number_of").is_not_null()
     met = bad.filter(
         (pl.col("reason") == "duplicate")
@@ -162,17 +150,20 @@ def _again(bad: pl.DataFrame, taken: Taken) -> pl.DataFrame:
         )
     )
     # A key that another contact has stays with that contact.
-    keys = met.select("list_id").join(taken.ids, on="list_id", how="semi")["list_id"]
-    return (
+    window = group_keys(met, own_zone="own_zone", state="state", postal_code="postal_code")
+    keyed = met.filter(pl.col("list_id").is_not_null())
+    keys = keyed.join(taken.find_keys(keyed), on="index", how="semi")["list_id"]
+    again = (
         met.with_columns(same.alias("same_number"), pl.coalesce("number_of", "key_of").alias("number"))
         .with_columns(
             pl.format("+{}", "number").alias("phone"),
             pl.when(same & ~pl.col("list_id").is_in(keys.implode())).then("list_id").alias("list_id"),
-            pl.coalesce(_known_zone(), pl.when(same).then("time_zones")).alias("time_zones"),
+            pl.when(same).then(pl.coalesce(_known_zone(), "time_zones")).alias("time_zones"),
+            pl.when(same).then(window).alias("window_key"),
         )
-        .unique("phone", keep="first", maintain_order=True)
-        .select(AGAIN_COLUMNS)
+        .unique("number", keep="first", maintain_order=True)
     )
+    return again.filter(taken.meet(again["number"])).select(AGAIN_COLUMNS)
 
 
 def _text_of(rows: pl.DataFrame, column: str | None) -> pl.Series:

@@ -78,6 +78,12 @@ class Windows:
     policy: HoursPolicy
     _days: dict[tuple[Group, str, date], tuple[Spans, tuple[Rule, ...]]] = field(default_factory=dict)
 
+    @property
+    def unbound(self) -> bool:
+        """Whether no rule and no hours bind anybody: `rules = []` without hours of the campaign's own."""
+        policy = self.policy
+        return policy.rules == () and policy.week is None and not policy.keep_holidays
+
     def check(self) -> None:
         """Make sure that every rule named exists and that the campaign's own hours are ever open.
 
@@ -106,6 +112,8 @@ class Windows:
         The margin before closing is taken off already.
         """
         spans = self._of_time(begin_us, end_us)
+        if self.unbound:
+            return meet(spans, [(begin_us, end_us)])
         if not spans or not group.zones or not self.rules_known(group):
             return []
         for zone in group.zones:

@@ -169,7 +169,7 @@ def _ingest(file: Path, frames: list[tuple[str, pl.DataFrame]]) -> None:
             for pragma in ("journal_mode=OFF", "synchronous=OFF"):  # a lost staging file is staged anew
                 cursor.execute(f"PRAGMA {pragma}")
             for table, frame in frames:
-                arrow = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+                arrow = frame.to_arrow(compat_level=pl.CompatLevel.newest())  # texts are not copied
                 cursor.adbc_ingest(table, arrow, mode="create_append")
     except adbc.Error as error:
         raise NotReady(f"{file}: cannot be written: {str(error).splitlines()[0]}") from error

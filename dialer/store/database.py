@@ -201,13 +201,16 @@ def _open_postgresql(url: str) -> Engine:
 def _attached(connection: Connection, file: Path | None) -> Iterator[None]:
     # Through the driver: SQLAlchemy would begin a transaction, and in one nothing can be detached.
     raw: Any = connection.connection.driver_connection
-    if file is not None:
-        raw.execute("ATTACH ? AS staged", (str(file),))
+    if file is None:
+        yield
+        return
+    raw.execute("ATTACH ? AS staged", (str(file),))
+    raw.execute("PRAGMA temp_store=FILE")  # what is attached is long, and sorting it takes half a gigabyte
     try:
         yield
     finally:
-        if file is not None:
-            raw.execute("DETACH staged")
+        raw.execute("PRAGMA temp_store=MEMORY")
+        raw.execute("DETACH staged")
 
 
 def _shown(url: str) -> str:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
@@ -113,6 +114,8 @@ contacts = Table(
     _text("last_attempt_id"),
     _at("first_called_at_us"),
     _at("last_called_at_us"),
+    # Contacts that may be called at the same moments; 0 before the campaign's next run gives one.
+    Column("window_group", BigInteger, nullable=False, server_default="0"),
     # Calls beyond the campaign's limit, one for each later list that asked for one (`again = "call_again"`).
     Column("calls_granted", Integer, nullable=False, server_default="0"),
     _one_of("status", CONTACT_STATUSES),
@@ -120,10 +123,18 @@ contacts = Table(
     Index(
         "contacts_waiting",
         "campaign_id",
+        "window_group",
         "next_call_at_us",
         "contact_id",
         sqlite_where=text("status = 'waiting'"),
         postgresql_where=text("status = 'waiting'"),
+    ),
+    Index(
+        "contacts_suppressed",
+        "campaign_id",
+        "window_group",
+        sqlite_where=text("status = 'suppressed'"),
+        postgresql_where=text("status = 'suppressed'"),
     ),
     Index(
         "contacts_leased",
@@ -208,12 +219,28 @@ ledger = Table(
     _text("local_time"),
     _text("rules"),
     _text("worker", nullable=False),
+    _text("caps"),
     Column("lookups", Integer, nullable=False, server_default="0"),
     _at("next_lookup_at_us"),
     _text("sentiment"),
     _one_of("state", ATTEMPT_STATES),
     # The two promises that the database itself keeps: one open attempt per number over all campaigns,
     # and one attempt per call that may have reached the person.
+    Index(
+        "ledger_calls_of_phone",
+        "phone",
+        "opened_at_us",
+        sqlite_where=text(LIVE),
+        postgresql_where=text(LIVE),
+    ),
+    # What a campaign has spent of its budget.
+    Index(
+        "ledger_spent",
+        "campaign_id",
+        "cost",
+        sqlite_where=text(LIVE),
+        postgresql_where=text(LIVE),
+    ),
     Index(
         "ledger_one_open_per_phone",
         "phone",
@@ -383,4 +410,19 @@ campaign_runs = Table(
         postgresql_where=text("due_at_us IS NOT NULL"),
     ),
     Index("campaign_runs_of_campaign", "campaign", "run_id"),
+)
+
+window_groups = Table(
+    "window_groups",
+    metadata,
+    _id("group_id"),
+    _text("key", nullable=False),
+    UniqueConstraint("key", name="window_groups_once"),
+)
+
+campaign_groups = Table(
+    "campaign_groups",
+    metadata,
+    Column("campaign_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("group_id", BigInteger, primary_key=True, autoincrement=False),
 )

@@ -14,14 +14,14 @@ from dialer.base.clock import ManualClock
 from dialer.base.errors import AccountStopped, MaybeDialled, NotDialled, Refused
 from dialer.base.ids import new_attempt_id
 from dialer.calls.campaigns import cancel, pause
-from dialer.calls.claim import START, Call, Returned
+from dialer.calls.claim import Call, Returned
 from dialer.providers.provider import Accepted, Execution
 from dialer.store.database import Store
 from tests.seed import desk, phone, seed_campaign, states, statuses
 
 
 def claim(at: Desk, campaign_id: int, how_many: int = 100) -> list[Call]:
-    return exchange(at, [campaign_id], wanted=[Wanted(campaign_id, how_many, START)]).claimed[0]
+    return exchange(at, [campaign_id], wanted=[Wanted(campaign_id, how_many)]).claimed[0]
 
 
 def opening(call: Call, now_us: int = 0) -> Opening:
@@ -206,7 +206,7 @@ def test_a_worker_that_lost_its_lease_opens_nothing_but_its_answers_count(
         [campaign_id],
         answers=[answered(one, call, Accepted("x-1", 200))],
         openings=[opening(calls[1])],
-        wanted=[Wanted(campaign_id, 5, START)],
+        wanted=[Wanted(campaign_id, 5)],
     )
     assert (result.alive, result.opened, result.claimed) == (False, frozenset(), [[]])
     assert states(store) == {"accepted": 1}
@@ -219,7 +219,7 @@ def test_paused_and_canceled_campaigns_open_and_claim_nothing(store: Store) -> N
     at = desk(store, "w")
     calls = claim(at, campaign_id, 2)
     pause(store, "spring", "by a test")
-    result = exchange(at, [campaign_id], openings=[opening(calls[0])], wanted=[Wanted(campaign_id, 5, START)])
+    result = exchange(at, [campaign_id], openings=[opening(calls[0])], wanted=[Wanted(campaign_id, 5)])
     assert (result.opened, result.claimed, result.states) == (frozenset(), [[]], {campaign_id: "paused"})
     exchange(at, [campaign_id], returned=[Returned(call.contact_id) for call in calls])
     cancel(store, "spring", "by a test")

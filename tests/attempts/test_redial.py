@@ -13,7 +13,7 @@ from dialer.attempts.redial import is_do_not_call
 from dialer.base.clock import ManualClock
 from dialer.calls import claim as claims
 from dialer.calls.campaigns import cancel
-from dialer.calls.claim import START
+from dialer.calls.claim import START, Asked
 from dialer.providers.provider import Accepted, Execution
 from dialer.store.database import Store
 from dialer.tables.audit import audit
@@ -153,7 +153,7 @@ def test_a_redial_that_is_due_goes_before_contacts_that_nobody_has_called(
         query = "UPDATE contacts SET next_call_at_us = :at WHERE phone = :phone"
         for number, at_us in ((3, 2), (4, 1)):
             connection.execute(text(query), {"at": at_us, "phone": phone(number)})
-        first = claims.claim(store, connection, "w", campaign_id, count=3, after=START, now_us=10)
+        first = claims.claim(store, connection, "w", campaign_id, count=3, groups=[Asked(0)], now_us=10)
         assert [call.phone for call in first] == [phone(4), phone(3), phone(0)]
         # What becomes due meanwhile is found although fresh contacts are being claimed.
         connection.execute(
@@ -161,5 +161,5 @@ def test_a_redial_that_is_due_goes_before_contacts_that_nobody_has_called(
             {"phone": phone(4)},
         )
         then = START.after(first)
-        rest = claims.claim(store, connection, "w", campaign_id, count=9, after=then, now_us=20)
+        rest = claims.claim(store, connection, "w", campaign_id, count=9, groups=[Asked(0, then)], now_us=20)
         assert [call.phone for call in rest] == [phone(4), phone(1), phone(2)]

@@ -9,9 +9,9 @@ from sqlalchemy import text
 
 from dialer.base.errors import Busy
 from dialer.calls import load as loading
-from dialer.calls.claim import START, claim
 from dialer.calls.load import load
 from dialer.campaign import Campaign
+from dialer.lists.text import TextList
 from dialer.store.database import Store
 from dialer.tables.audit import audit
 from tests.calls.spring import CAMPAIGN, LIST, campaign_in, end_calls, rows
@@ -59,6 +59,9 @@ def test_update_gives_the_contact_what_the_first_row_says(store: Store, tmp_path
             0,
         ),
     ]
+    groups = "SELECT window_groups.key FROM contacts JOIN window_groups ON group_id = window_group"
+    assert "Los_Angeles" in str(rows(store, f"{groups} WHERE list_row = 1"))
+    assert "London" in str(rows(store, f"{groups} WHERE list_row = 4"))
 
 
 def test_a_key_that_another_contact_has_stays_there(store: Store, tmp_path: Path) -> None:
@@ -66,6 +69,18 @@ def test_a_key_that_another_contact_has_stays_there(store: Store, tmp_path: Path
     later = HEAD + "k3,2125550101,,US,,\n"
     load(store, again(tmp_path, "update", people=LIST, zlater=later), only_new=True)
     assert rows(store, "SELECT list_id FROM contacts ORDER BY contact_id") == [("k1",), ("k3",), ("k7",)]
+
+
+def test_the_first_row_of_a_file_wins_over_batches_too(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(store, campaign_in(tmp_path, people=LIST))
+    monkeypatch.setattr(TextList.batches, "__defaults__", (1,))
+    later = HEAD + "k1,2125550101,,US,first,\nk1,2125550101,,US,second,\nk1,,020 7946 0018,GB,third,\n"
+    [_, books] = load(store, again(tmp_path, "update", people=LIST, zlater=later), only_new=True)
+    assert (books.rows_read, books.duplicate, books.updated) == (3, 3, 2)
+    notes = [str(row[0]) for row in rows(store, "SELECT metadata FROM contacts ORDER BY contact_id")]
+    assert ["first" in notes[0], "third" in notes[1]] == [True, True]
 
 
 @pytest.mark.parametrize("how", ["update", "call_again"])
@@ -80,7 +95,7 @@ def test_nothing_of_a_contact_changes_while_its_call_is_open(store: Store, tmp_p
     assert rows(store, "SELECT * FROM contacts ORDER BY contact_id LIMIT 3") == before
 
 
-def test_who_is_done_may_be_called_once_more_with_a_new_call_number(store: Store, tmp_path: Path) -> None:
+def test_who_is_done_is_called_once_more_and_the_audit_agrees(store: Store, tmp_path: Path) -> None:
     load(store, campaign_in(tmp_path, people=LIST))
     end_calls(store, 1, 4)
     with store.write() as connection:
@@ -91,10 +106,6 @@ def test_who_is_done_may_be_called_once_more_with_a_new_call_number(store: Store
     found = rows(store, "SELECT list_row, status, calls, calls_granted FROM contacts ORDER BY contact_id")
     assert found[:3] == [(1, "waiting", 1, 1), (4, "waiting", 1, 1), (8, "suppressed", 0, 0)]
     assert audit(store).ok
-    with store.write() as connection:
-        now_us = store.now_us(connection)
-        calls = claim(store, connection, "w", 1, count=9, after=START, now_us=now_us)
-    assert sorted(call.call_number for call in calls) == [1, 2, 2]
 
 
 def test_the_very_same_file_calls_nobody_again_whatever_the_campaign_says_by_now(

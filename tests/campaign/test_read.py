@@ -194,20 +194,34 @@ def test_an_empty_file_misses_its_sections(refusal: Refusal) -> None:
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(refusal: Refusal) -> None:
     lines = refusal("x = 1\n[hours]\n[list]\nfiles = []\n[call]\nagent = 1.5\naccount = 'a'\n[stop]\ny = 1\n")
-    assert [line.split(":")[1] for line in lines] == ["1", "2", "4", "6", "9"]
+    assert [line.split(":")[1] for line in lines] == ["1", "4", "6", "9"]
 
 
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("[hours]\nstart = '10:00'", ":6: [hours] is not supported yet: "),
-        ("[caps]\ncalls_total = 1", ":6: [caps] is not supported yet: "),
-        ("[hours]", ":6: [hours] is not supported yet: "),
+        ("[hours]\nstart = '10 am'", "expected a time such as"),
+        ("[hours]\ndays = 'mon-fry'", "expected days such as"),
+        ("[hours]\nstart = '18:00'\nend = '10:00'", "start is not before end"),
+        ("[hours]\nrules = 'automatic'", "'auto', 'own' or a list of rule ids"),
+        ("[hours]\nrules = 'own'", "without days, start or end"),
+        ("[hours]\ncron = '0 25 * * *'\ncron_time_zone = 'UTC'", "a cron expression such as"),
+        ("[hours]\ncron = '0 0 30 2 *'\ncron_time_zone = 'UTC'", "Bad day-of-month"),
+        ("[hours]\ncron = '0 10 * * *'", "cron without cron_time_zone"),
+        ("[hours]\ncron_time_zone = 'Europe/Berlen'", "did you mean 'Europe/Berlin'"),
+        ("[hours]\nstarts_at = 2026-12-01T00:00:00", "a moment with its offset"),
+        (
+            "[hours]\nstarts_at = 2026-12-02T00:00:00Z\nends_at = 2026-12-01T00:00:00Z",
+            "ends_at is not after starts_at",
+        ),
+        ("[caps]\nper_number = ['3 a day']", "expected a cap such as"),
+        ("[caps]\nper_number = ['0 per 24h']", "no call could ever be placed"),
+        ("[caps]\ncalls_total = 0", "more than 0"),
     ],
 )
-def test_a_section_that_nothing_obeys_yet_is_refused(more: str, said: str, refusal: Refusal) -> None:
+def test_hours_and_caps_that_cannot_be_meant_are_refused(more: str, said: str, refusal: Refusal) -> None:
     [line] = refusal(MINIMAL + more)
-    assert line.startswith(said)
+    assert said in line
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from dialer.attempts.ledger import Answer, Opening, Wanted, exchange
 from dialer.base.clock import ManualClock
 from dialer.base.errors import MaybeDialled, NotDialled, Refused, SubmitError
 from dialer.base.ids import new_attempt_id
-from dialer.calls.claim import START, Call
+from dialer.calls.claim import Call
 from dialer.providers.provider import Accepted, Execution
 from dialer.store.database import Store
 from tests.seed import desk, seed_campaign
@@ -24,7 +24,7 @@ def tell(store: Store, clock: ManualClock, name: str = "spring", first_phone: in
     campaign_id = seed_campaign(store, name, 9, first_phone)
     add_rejects(store, campaign_id)
     at = desk(store, f"worker-{name}")
-    calls = exchange(at, [campaign_id], wanted=[Wanted(campaign_id, 8, START)]).claimed[0]
+    calls = exchange(at, [campaign_id], wanted=[Wanted(campaign_id, 8)]).claimed[0]
     openings = [_opening(clock, call, number) for number, call in enumerate(calls)]
     exchange(at, [campaign_id], openings=openings)
     results = [

@@ -182,12 +182,19 @@ BAD = {
     "a list of bytes": ("campaigns/spring/list.csv", "", "\0\0\0", 2, "list.csv"),
     "a malformed campaign": (CAMPAIGN, "[call]", "[call", 2, "campaign.toml:"),
     "an unknown key": (CAMPAIGN, "region =", "regoin =", 2, "did you mean 'region'"),
-    "a section that is not built yet": (
+    "hours that are never open": (
         CAMPAIGN,
-        "[call]",
-        '[hours]\nrules = "auto"\n[call]',
+        "rules = []",
+        'rules = []\nstart = "19:00"\nend = "9:00"',
         2,
-        "not supported yet",
+        "never open",
+    ),
+    "a rule that does not exist": (
+        CAMPAIGN,
+        "rules = []",
+        'rules = ["US-FLO"]',
+        2,
+        "there is no rule 'US-FLO'",
     ),
     "an unknown account": (
         CAMPAIGN,
