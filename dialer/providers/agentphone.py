@@ -374,8 +374,9 @@ class AgentPhone:
         return each.created_at_us is None or each.created_at_us >= since_us - margin_us
 
     def _leave_to_event(self, each: Execution) -> Execution:
-        """Return a completed call as still open while its webhook may yet come and say more."""
-        if each.outcome != "completed" or not self._options.webhook_secret or each.ended_at_us is None:
+        """Return a call that just ended as still open while its webhook may yet come and say why."""
+        plain = each.outcome in ("completed", "failed")
+        if not plain or not self._options.webhook_secret or each.ended_at_us is None:
             return each
         over_us = self._clock.now_us() - each.ended_at_us
         return replace(each, outcome=None) if over_us < self._options.event_wait_s * 1e6 else each

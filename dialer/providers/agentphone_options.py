@@ -44,7 +44,7 @@ class AgentPhoneOptions(BaseModel):
     price_per_minute: float | None = Field(default=None, ge=0)
     """Dollars per minute of talk, for the cost of calls: the API tells none. Left out, cost stays unknown."""
     event_wait_s: float = Field(default=60.0, ge=0, le=3600)
-    """How long polling leaves a completed call to its webhook, which tells voicemail apart."""
+    """How long polling leaves a call that ended to its webhook, which tells voicemail and refusal apart."""
     page_size: int = Field(default=100, ge=1, le=100)
     """Rows of one page of a list."""
     clock_margin_s: float = Field(default=60.0, ge=0, le=86_400)
