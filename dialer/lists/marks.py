@@ -38,10 +38,15 @@ class Marks(NamedTuple):
         return alone
 
 
-def mark(data: bytes, delimiter: int, quoted: bool) -> Marks:
-    """Return the marks of text that starts with a record; `quoted` says that quotes mean something."""
+def mark(data: bytes, delimiter: int | None, quoted: bool) -> Marks:
+    """Return the marks of text that starts with a record; `quoted` says that quotes mean something.
+
+    Without a `delimiter` only line ends and quotes are marked.
+    """
     values = np.frombuffer(data, dtype=np.uint8)
-    special = (values == 10) | (values == delimiter)
+    special = values == 10
+    if delimiter is not None:
+        special |= values == delimiter
     if b"\r" in data:
         special |= values == 13
     if quoted:
@@ -53,10 +58,10 @@ def mark(data: bytes, delimiter: int, quoted: bool) -> Marks:
     return Marks(at, kind, np.cumsum(kind == ord(QUOTE), dtype=np.uint8) % 2 == 0)
 
 
-def good_end(data: bytes, marks: Marks, final: bool) -> tuple[int, bool]:
+def good_end(data: bytes, marks: Marks, delimiter: int, final: bool) -> tuple[int, bool]:
     """Return where the last complete record before any bad quote ends, and whether one is bad."""
     values = np.frombuffer(data, dtype=np.uint8)
-    bad = _first_bad_quote(values, marks, final)
+    bad = _first_bad_quote(values, marks, delimiter, final)
     if final and bad is None:
         return len(data), False
     ends = marks.at[((marks.kind == 10) | (marks.kind == 13)) & marks.outside]
@@ -68,20 +73,23 @@ def good_end(data: bytes, marks: Marks, final: bool) -> tuple[int, bool]:
     return int(ends[-1]) + 1 if len(ends) else 0, bad is not None
 
 
-def _first_bad_quote(values: Bytes, marks: Marks, final: bool) -> int | None:
+def _first_bad_quote(values: Bytes, marks: Marks, delimiter: int, final: bool) -> int | None:
     """Return the first quote that neither opens a field, nor closes one, nor is one of a pair.
 
-    Every edge of a field is a mark, so a quote is good when a mark or the text's edge is beside it.
+    A quote is good when the text's edge, a line end, a delimiter or another quote is beside it.
     """
-    places = np.flatnonzero(marks.kind == ord(QUOTE))
-    opening, closing = places[0::2], places[1::2]
-    open_at, close_at = marks.at[opening], marks.at[closing]
-    before = marks.at[np.maximum(opening - 1, 0)]
-    wrong_opening = (open_at > 0) & ((opening == 0) | (before != open_at - 1))
-    after = marks.at[np.minimum(closing + 1, len(marks.at) - 1)]
-    wrong_closing = (close_at < len(values) - 1) & (after != close_at + 1)
+    places = marks.at[marks.kind == ord(QUOTE)]
+    open_at, close_at = places[0::2], places[1::2]
+    edge = np.zeros(256, dtype=np.bool_)
+    edge[[10, 13, ord(QUOTE), delimiter]] = True
+    wrong_opening = ~edge[values[np.maximum(open_at - 1, 0)]]
+    wrong_closing = ~edge[values[np.minimum(close_at + 1, len(values) - 1)]]
+    if len(open_at) and open_at[0] == 0:
+        wrong_opening[0] = False
+    if len(close_at) and close_at[-1] == len(values) - 1:
+        wrong_closing[-1] = False
     wrong_closing |= close_at - open_at[: len(close_at)] > FIELD_BYTES_MAX
     bad = [int(found[0]) for found in (open_at[wrong_opening], close_at[wrong_closing]) if len(found)]
-    if len(opening) > len(closing) and (final or len(values) - int(open_at[-1]) > FIELD_BYTES_MAX + 1):
+    if len(open_at) > len(close_at) and (final or len(values) - int(open_at[-1]) > FIELD_BYTES_MAX + 1):
         bad.append(int(open_at[-1]))
     return min(bad, default=None)

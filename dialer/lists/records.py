@@ -1,11 +1,13 @@
 """Blocks of UTF-8 text -> rows and broken records, each with its number and its line.
 
-Three ways, and the cheapest that is exact is taken for each stretch of text:
+Four ways, and the cheapest that is exact is taken for each stretch of text:
 
 - *plain*, no quote in it: lines are records. When the delimiters add up and polars, which refuses a
   row with too many fields, takes it, then every row has exactly its fields.
-- *columns*, quotes that are well formed or rows that are ragged: which newlines and delimiters stand
-  outside quotes is decided for the whole stretch by the parity of quotes; polars reads the good rows.
+- *whole*, quotes that are well formed and no row that is blank or ragged: the parity of quotes says which
+  newlines end a record, and polars reads them all.
+- *columns*, the same with blank or ragged rows: delimiters outside quotes are counted as well, and polars
+  reads the good rows.
 - *exact*, a quote that is not well formed: record by record, until the text is well formed again.
 """
 
@@ -80,10 +82,14 @@ class RecordReader:
             lines_end = max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1)) + 1
             used = len(text) if final else lines_end
             return (self._plain(text[:used]), used, False) if used else (None, 0, False)
-        marks = mark(text, self.delimiter[0], quoted=True)
-        used, bad = good_end(text, marks, final)
+        marks = mark(text, None, quoted=True)
+        used, bad = good_end(text, marks, self.delimiter[0], final)
         if used:
-            return self._by_columns(text[:used], marks.until(used)), used, False
+            data = text[:used]
+            piece = self._whole(data, marks.until(used))
+            if piece is None:
+                piece = self._by_columns(data, mark(data, self.delimiter[0], quoted=True))
+            return piece, used, False
         if not (bad or final or len(text) > FIELD_BYTES_MAX):
             return None, 0, False
         used = self._without_quoted_fields(text)
@@ -119,6 +125,35 @@ class RecordReader:
         self.next_row += lines
         self.next_line += lines
         return piece
+
+    def _whole(self, data: bytes, marks: Marks) -> Piece | None:
+        """Read whole records with well-formed quotes, None where one of them may be blank or ragged.
+
+        Polars refuses a row with too many fields, and one with too few has null in its last column.
+        """
+        values = np.frombuffer(data, dtype=np.uint8)
+        # Of one column polars takes a second, empty field without a word.
+        if len(self.columns) == 1 or marks.lone_returns(values).any():
+            return None
+        is_end = (marks.kind == 10) & marks.outside
+        ends, lines = marks.at[is_end], np.cumsum(marks.kind == 10)[is_end]
+        if values[-1] != 10:  # the last record of the file
+            ends, lines = np.append(ends, len(data)), np.append(lines, np.count_nonzero(marks.kind == 10) + 1)
+        starts = np.concatenate(([0], ends[:-1] + 1))
+        if (ends - (values[np.maximum(ends - 1, 0)] == 13) <= starts).any():
+            return None
+        try:
+            # At the very end polars takes one delimiter too many; before a line end it refuses it.
+            rows = self._parsed(data if values[-1] == 10 else data + b"\n", quoted=True)
+        except pl.exceptions.ComputeError:
+            return None
+        if rows.height != len(ends) or rows[:, -1].null_count():
+            return None
+        number = self.next_row + np.arange(len(ends), dtype=np.int64)
+        line = self.next_line + np.concatenate(([0], lines[:-1]))
+        self.next_row += len(ends)
+        self.next_line += int(lines[-1])
+        return Piece(self._tidy(rows, data), _series(number), _series(line), no_broken())
 
     def _by_columns(self, data: bytes, marks: Marks, quoted: bool = True) -> Piece:
         """Read whole records with well-formed quotes, if any; the ragged ones are set aside."""
@@ -200,6 +235,10 @@ class RecordReader:
         return f"{counted} where the header has {len(self.columns)}"
 
     def _frame(self, data: bytes, quoted: bool) -> pl.DataFrame:
+        rows = self._parsed(data, quoted)
+        return self._tidy(rows, data) if quoted else rows
+
+    def _parsed(self, data: bytes, quoted: bool) -> pl.DataFrame:
         # The header line keeps polars from taking the first bytes for a byte order mark or an archive.
         rows = pl.read_csv(
             self._header + data,
@@ -208,9 +247,11 @@ class RecordReader:
             schema=self._schema,
         )
         rows.columns = list(self.columns)
-        if quoted and b'""' in data:
-            rows = rows.with_columns(pl.when(pl.all() != "").then(pl.all()))
         return rows
+
+    def _tidy(self, rows: pl.DataFrame, data: bytes) -> pl.DataFrame:
+        """Return the rows with null for fields of two quotes and nothing between them."""
+        return rows.with_columns(pl.when(pl.all() != "").then(pl.all())) if b'""' in data else rows
 
 
 def _lone_returns(values: Bytes) -> bool:
