@@ -64,7 +64,7 @@ class AgentPhone:
     """One account at AgentPhone."""
 
     name: ClassVar[str] = "agentphone"
-    absence_is_proof: ClassVar[bool] = False
+    absence_is_proof: bool = False
     verifies_events: ClassVar[bool] = True
     default_base_url: ClassVar[str] = "https://api.agentphone.to"
 
@@ -81,6 +81,7 @@ class AgentPhone:
             )
         token = read_token(account)
         base_url = read_base_url(account, self.default_base_url)
+        self.absence_is_proof = options.absence_is_proof
         self._account = account.name
         self._clock = clock
         self._who = Speaker(account.name, "AgentPhone", (token,))

@@ -49,6 +49,8 @@ class AgentPhoneOptions(BaseModel):
     """Rows of one page of a list."""
     clock_margin_s: float = Field(default=60.0, ge=0, le=86_400)
     """How far the provider's clock may be behind ours."""
+    absence_is_proof: bool = False
+    """Whether a call that is not listed `listing_delay_s` after it was sent was surely not placed."""
     status_503: Unsure = "unknown"
     """What an answer 503 to a submission means: `unknown`, or `not_dialled` if they told you so."""
 
