@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
+from dialer.cli import main
 from dialer.simulator import SimulatorConfig, simulator_thread
 from dialer.simulator.gateway import NOTIFY_SECRET, describe
 from tests.deployment import number
@@ -47,7 +45,9 @@ on_unknown = "redial"
 [stop]
 failure_rate = 1.0
 [hours]
-rules = []
+rules = "own"
+days = "mon-sun"
+holidays = false
 [list]
 files = ["*.csv"]
 phone = "phone"
@@ -62,8 +62,16 @@ agent = "{agent}"
     ("provider", "agent"), [("hamsa", "5d1c2b1e-6a54-4a9e-9f0d-0c3f7b5a9c11"), ("http", "renewals")]
 )
 def test_every_call_ends_with_an_outcome_and_none_is_placed_twice(
-    tmp_path: Path, sqlite_url: str, provider: str, agent: str
+    tmp_path: Path,
+    sqlite_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    provider: str,
+    agent: str,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GATEWAY_TOKEN", TOKEN)
+    monkeypatch.setenv("GATEWAY_NOTIFY_SECRET", NOTIFY_SECRET)
     home = tmp_path / "campaigns" / "spring"
     home.mkdir(parents=True)
     (home / "campaign.toml").write_text(CAMPAIGN.format(agent=agent))
@@ -72,17 +80,11 @@ def test_every_call_ends_with_an_outcome_and_none_is_placed_twice(
         account = describe(url, TOKEN) if provider == "http" else HAMSA.format(name="gateway", url=url)
         account = account.replace("token =", PATIENCE, 1)
         (tmp_path / "dialer.toml").write_text(f'database_url = "{sqlite_url}"\n{account}')
-        done = subprocess.run(
-            [sys.executable, "-m", "dialer", "run", "spring", "--wait"],
-            cwd=tmp_path,
-            env={**os.environ, "GATEWAY_TOKEN": TOKEN, "GATEWAY_NOTIFY_SECRET": NOTIFY_SECRET},
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
+        code = main(["run", "spring", "--wait"])
         placed = httpx.get(f"{url}/simulator/ledger", trust_env=False).json()
-    assert done.returncode == 0, done.stderr
-    assert TOKEN not in done.stdout + done.stderr
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    assert TOKEN not in said.out + said.err
     with closing(sqlite3.connect(tmp_path / "dialer.db")) as database:
         rows = database.execute("SELECT phone, status, outcome, execution_id FROM outcomes").fetchall()
     assert len(placed) == len({call["number"] for call in placed}) == ROWS
