@@ -62,6 +62,9 @@ class AgentPhoneSimulator:
         self.accounts = [
             AgentPhoneAccount(index, config, clock, self.next_id) for index in range(len(config.tokens))
         ]
+        for call in self.ledger.calls:  # those of an earlier life, from the ledger's file
+            if call.account < len(self.accounts):
+                self.accounts[call.account].calls.append(call)
         self.told: Callable[[AgentPhoneAccount, PlacedCall], Awaitable[None]] | None = None
         """Plans the events of a call that was placed; set by AgentPhoneEvents."""
 

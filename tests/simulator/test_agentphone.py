@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -26,7 +27,10 @@ async def pretended(clock: ManualClock | None = None, **settings: Any) -> AsyncI
         base_url="http://pretended",
         headers={"authorization": "Bearer simulator-token"},
     ) as client:
-        yield client
+        try:
+            yield client
+        finally:
+            app.state.simulator.ledger.close()
 
 
 async def test_every_refusal_has_its_status_and_words_in_either_envelope() -> None:
@@ -126,6 +130,15 @@ async def test_lists_are_newest_first_filtered_and_cut_into_pages() -> None:
             "a bare plus is a space"
         )
         assert (await client.get("/v1/calls", params={"limit": "many"})).status_code == 422
+
+
+async def test_calls_of_an_earlier_life_are_still_known(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.jsonl"
+    async with pretended(ledger_file=file) as client:
+        call = (await client.post("/v1/calls", json=CALL)).json()
+    async with pretended(ledger_file=file) as client:
+        assert (await client.get("/v1/calls")).json()["data"][0]["id"] == call["id"]
+        assert (await client.get(f"/v1/calls/{call['id']}")).json()["fromNumber"] == "+14155550001"
 
 
 async def test_a_released_number_leaves_the_list_and_stays_readable() -> None:
