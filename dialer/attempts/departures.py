@@ -20,6 +20,10 @@ from dialer.attempts.windows import Window, all_rules
 
 GUARD_S = 0.008
 """How much later than the others a call is taken to arrive at most, until its answer says more."""
+LATE_S_MIN = 0.001
+"""A call that leaves within this of its moment left in time."""
+OVERDUE_S = 0.02
+"""A call granted longer ago that has not left (it connects, or the process stood still) may do so now."""
 SURE_S = 0.001
 """What is added to a known arrival for clocks and queues on the way."""
 LATE_S_MAX = 0.25
@@ -34,10 +38,17 @@ ROUND = 64
 
 
 class Departures:
-    """Says when the next call may leave; moments are of one monotonic clock."""
+    """Says when the next call may leave; moments are of one monotonic clock.
 
-    def __init__(self, windows: Sequence[Window], guard_s: float = GUARD_S) -> None:
+    `confirmed` says that each departure will be confirmed by `left`.
+    """
+
+    def __init__(
+        self, windows: Sequence[Window], guard_s: float = GUARD_S, *, confirmed: bool = False
+    ) -> None:
         self._rules = all_rules(windows)
+        self._confirmed = confirmed
+        self._leaving: dict[float, None] = {}
         self._guard_s = guard_s
         # Twice what the rules look at: an entry that is corrected may change its place.
         self._size = 2 * max((count for count, _ in self._rules), default=0) + 8
@@ -52,12 +63,15 @@ class Departures:
         """Return the length of the longest window."""
         return max((seconds for _, seconds in self._rules), default=0.0)
 
-    def free_at(self) -> float:
+    def free_at(self, now: float) -> float:
         """Return the earliest moment at which one more may leave."""
         log, at = self._log, -math.inf
+        overdue = self._overdue(now) if self._leaving else 0
         for count, seconds in self._rules:
-            if len(log) >= count:
-                at = max(at, log[-count] + seconds)
+            if overdue >= count:
+                return now + OVERDUE_S
+            if len(log) >= count - overdue:
+                at = max(at, log[overdue - count] + seconds)
         return at
 
     def line_start(self, now: float, step_s: float) -> float:
@@ -71,7 +85,11 @@ class Departures:
 
     def add(self, at: float, late_s: float | None = None) -> None:
         """Count a departure; `late_s` in place of the guard."""
-        moment = at + (self._guard_s if late_s is None else late_s)
+        if self._confirmed:
+            self._leaving[at] = None
+        self._put(at + (self._guard_s if late_s is None else late_s))
+
+    def _put(self, moment: float) -> None:
         log = self._log
         if log and moment < log[-1]:
             insort(log, moment)
@@ -80,10 +98,14 @@ class Departures:
         if len(log) > self._size:
             del log[0]
 
-    def move(self, granted_at: float, left_at: float) -> None:
-        """Correct a departure: it left later than it was granted."""
+    def left(self, granted_at: float, left_at: float) -> float:
+        """Confirm a departure, later than it was granted or not; return the moment at which it is counted."""
+        self._leaving.pop(granted_at, None)
+        if left_at <= granted_at + LATE_S_MIN:
+            return granted_at
         if self._take_out(granted_at + self._guard_s):
-            self.add(left_at)
+            self._put(left_at + self._guard_s)
+        return left_at
 
     def answered(self, left_at: float, answered_at: float) -> None:
         """Correct a departure by its answer."""
@@ -92,11 +114,20 @@ class Departures:
         self._observe(answered_at, excess_s > STEADY_S)
         late_s = min(SURE_S + excess_s, LATE_S_MAX if self._strays <= STRAYS_MAX else self._guard_s)
         if late_s != self._guard_s and self._take_out(left_at + self._guard_s):
-            self.add(left_at, late_s)
+            self._put(left_at + late_s)
 
     def remember(self, moments: Iterable[float]) -> None:
         """Count departures of before."""
         self._log = sorted([*self._log, *(moment + self._guard_s for moment in moments)])[-self._size :]
+
+    def _overdue(self, now: float) -> int:
+        """Return how many were granted a while ago and have not left: they may leave at any moment."""
+        overdue = 0
+        for granted_at in self._leaving:
+            if granted_at > now - OVERDUE_S:
+                break
+            overdue += 1
+        return overdue
 
     def _take_out(self, moment: float) -> bool:
         index = bisect_left(self._log, moment)

@@ -286,6 +286,8 @@ class Lane:
             nonlocal sent_at_us, left_at, counted_at, own_counted_at
             left_at = self._clock.monotonic()
             if left_at - began < DEPARTURE_LATE_S:
+                if granted_at is not None:
+                    self._pace.departed(granted_at, granted_at)
                 return
             if not (self._books.alive and left_at < self._lease_until()):
                 raise NotDialled("the worker's lease ended before the request left", code="lease_over")
@@ -315,7 +317,10 @@ class Lane:
             result = MaybeDialled(
                 f"the provider's code failed: {type(error).__name__}", code="internal_error"
             )
-        if result.http_status is not None:
+        if result.http_status is None:
+            if counted_at is not None:
+                self._pace.departed(counted_at, counted_at)  # where it never left, it will not any more
+        else:
             answered_at = self._clock.monotonic()
             if counted_at is not None:
                 self._pace.answered(counted_at, answered_at)

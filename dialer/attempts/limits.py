@@ -38,7 +38,7 @@ class AccountPace:
         requests: RequestPace | LocalPace | None = None,
     ) -> None:
         if calls is None and calls_per_second:
-            calls = LocalPace([Window(calls_per_second, 1.0)], clock, cold=True)
+            calls = LocalPace([Window(calls_per_second, 1.0)], clock, cold=True, confirmed=True)
         if requests is None and requests_per_minute:
             requests = LocalPace([Window(requests_per_minute, 60.0)], clock)
         self._calls, self._requests = calls, requests
@@ -145,7 +145,8 @@ def shared_pace(
         def take_slots(ask: Ask) -> Awaitable[Grant]:
             return in_database(partial(account_row.take_slots, store, account.name, ask))
 
-        calls = LinePace([Window(account.calls_per_second, 1.0)], worker, take_slots, clock, cold=True)
+        window = Window(account.calls_per_second, 1.0)
+        calls = LinePace([window], worker, take_slots, clock, cold=True, confirmed=True)
     if account.requests_per_minute:
         rule = request_rule(account.requests_per_minute, account.calls_per_second)
 

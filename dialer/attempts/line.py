@@ -125,12 +125,13 @@ class LinePace:
         guard_s: float = GUARD_S,
         *,
         cold: bool = False,
+        confirmed: bool = False,
         sole: bool = True,
     ) -> None:
         self.clock = clock
         self.turn = asyncio.Lock()
         self.slots_given_up = 0
-        self._local = LocalPace(windows, clock, guard_s, cold=cold)
+        self._local = LocalPace(windows, clock, guard_s, cold=cold, confirmed=confirmed)
         self._windows = windows
         self._rate = full_rate(windows)
         self._worker = worker

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from math import inf
 
 from dialer.attempts.departures import Departures
-from dialer.attempts.pace import BURST_S, HEADROOM, LATE_S_MIN
+from dialer.attempts.pace import BURST_S, HEADROOM
 from dialer.attempts.windows import Window
 
 
@@ -32,7 +32,7 @@ class OwnPace:
 
     def free_at(self) -> float:
         """Return the earliest moment of the next departure."""
-        return max(self._log.free_at(), self._even_at - BURST_S)
+        return max(self._log.free_at(self._even_at), self._even_at - BURST_S)
 
     def count(self, at: float) -> None:
         """Count a departure."""
@@ -41,10 +41,7 @@ class OwnPace:
 
     def departed(self, counted_at: float, left_at: float) -> float:
         """Correct a departure that left later; return the moment at which it is counted."""
-        if left_at <= counted_at + LATE_S_MIN:
-            return counted_at
-        self._log.move(counted_at, left_at)
-        return left_at
+        return self._log.left(counted_at, left_at)
 
     def answered(self, counted_at: float, answered_at: float) -> None:
         """Correct a departure by its answer."""

@@ -19,9 +19,6 @@ from dialer.attempts.departures import GUARD_S, Departures
 from dialer.attempts.windows import FULL, Slowed, Window, factor_at, full_rate, slowed
 from dialer.base.clock import Clock
 
-LATE_S_MIN = 0.001
-"""A call that leaves within this of its moment left in time."""
-
 BURST_S = 0.1
 """Seconds of pace that may depart at once after a stall."""
 
@@ -99,11 +96,17 @@ class LocalPace:
     """
 
     def __init__(
-        self, windows: Sequence[Window], clock: Clock, guard_s: float = GUARD_S, *, cold: bool = False
+        self,
+        windows: Sequence[Window],
+        clock: Clock,
+        guard_s: float = GUARD_S,
+        *,
+        cold: bool = False,
+        confirmed: bool = False,
     ) -> None:
         self.clock = clock
         self.turn = asyncio.Lock()
-        self.log = Departures(windows, guard_s)
+        self.log = Departures(windows, guard_s, confirmed=confirmed)
         self._rate = full_rate(windows)
         burst = 1 + BURST_S * self._rate
         self._bucket = AsyncLimiter(burst, burst / (HEADROOM * self._rate)) if windows else None
@@ -122,14 +125,11 @@ class LocalPace:
         return await take_together(self)
 
     def departed(self, granted_at: float, left_at: float) -> float:
-        """Correct the log: the call granted at one moment left at a later one (it had to connect first).
+        """Confirm that the call granted at one moment left at another: it may have had to connect first.
 
         Returns the moment at which it is counted.
         """
-        if left_at <= granted_at + LATE_S_MIN:
-            return granted_at
-        self.log.move(granted_at, left_at)
-        return left_at
+        return self.log.left(granted_at, left_at)
 
     def answered(self, counted_at: float, answered_at: float) -> None:
         """Correct the log by the answer of the call that is counted at this moment."""
@@ -168,7 +168,7 @@ class LocalPace:
 
     def free_at(self) -> float:
         """Return the earliest moment at which the log and the hold allow a departure."""
-        return max(self._held_until, self.log.free_at())
+        return max(self._held_until, self.log.free_at(self.clock.monotonic()))
 
     def count(self, at: float) -> None:
         """Count a departure."""

@@ -135,7 +135,7 @@ def test_answers_that_vary_tell_nothing() -> None:
         log.answered(float(n), n + 0.1 + 0.1 * (n % 3))
     log.add(100.0)
     log.answered(100.0, 100.35)
-    assert log.free_at() == pytest.approx(101.0 + GUARD_S)
+    assert log.free_at(100.5) == pytest.approx(101.0 + GUARD_S)
 
 
 def test_an_answer_makes_no_call_later_than_is_believed() -> None:
@@ -145,7 +145,20 @@ def test_an_answer_makes_no_call_later_than_is_believed() -> None:
         log.answered(float(n), n + 0.1)
     log.add(100.0)
     log.answered(100.0, 105.0)
-    assert log.free_at() == pytest.approx(101.0 + LATE_S_MAX)
+    assert log.free_at(106.0) == pytest.approx(101.0 + LATE_S_MAX)
+
+
+def test_what_was_granted_before_a_stall_and_has_not_left_may_leave_any_moment() -> None:
+    log = Departures([Window(2, 1)], confirmed=True)
+    log.add(100.0)
+    log.add(100.1)
+    log.left(100.1, 100.1)
+    assert log.free_at(103.0) <= 103.0  # one may leave beside the one that is late
+    log.add(103.0)
+    log.left(103.0, 103.0)
+    assert log.free_at(103.1) == pytest.approx(104.0 + GUARD_S)
+    log.left(100.0, 103.1)
+    assert log.free_at(103.2) == pytest.approx(104.0 + GUARD_S)
 
 
 def test_every_window_holds_where_there_are_several() -> None:
