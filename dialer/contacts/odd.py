@@ -198,7 +198,7 @@ def _in_ascii(texts: pl.Series) -> tuple[pl.Series, Flags]:
 
 
 def _unsure(texts: pl.Series, start: pl.Series, decimal: list[str]) -> Flags:
-    """Return which texts with letters and the like in ASCII, from `start` on, say less than they did before."""
+    """Return which texts, in ASCII from `start` on, are told apart by the characters they had before."""
     unsure = start.str.contains(r"[^\x00-\x7f]|;phone-context=|;isub=")
     # A space that does not break is no plain space in these two places.
     unsure |= texts.str.contains("\u00a0") & start.str.contains(r"#|[\\/] *x")

@@ -20,7 +20,7 @@ _KINDS = [value for value in PhoneNumberType.values() if value != PhoneNumberTyp
 _SPACES = " \u00a0\u2009\u202f\u3000\u200b\u2060\t"
 _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212\uff0d\u30fc~/."
 _JUNK = "()[]*#+;,:xX/\\'\"=&|_~.abcABCſKéßдобext\n\r\x00\u200e\u202c\ufeff٣３²½①ー＃～：，…"
-_DIGIT_SETS = ["0123456789", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "０１２３４５６７８９", "०१२३४५६७८९"]
+_DIGIT_SETS = ["0123456789", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "０１２３４５６７８９", "०१२३४५६७८९", "𝟎𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖𝟗"]
 _EXTENSIONS = [
     " ext. {}",
     " x{}",
@@ -48,6 +48,8 @@ _EXTENSIONS = [
     " extensió {}",
     "–{}#",
     " xt {}",
+    " extensio\u0301n {}",
+    " e xt {}",
     " ; {}",
 ]
 

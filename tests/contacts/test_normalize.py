@@ -113,6 +113,7 @@ def test_a_second_number_is_not_taken_for_an_extension():
         ("98765432", "US", "too_short"),
         ("98765432109876", "IN", "too_long"),
         ("12345678901234567890123", "IN", "too_long"),
+        ("9" * 70_000, "IN", "too_long"),
         ("0123456789", "US", "not_valid"),
         ("+999 123 456 789", "IN", "not_valid"),
         ("98765:43210", "IN", "not_possible"),

@@ -1,8 +1,9 @@
 import phonenumbers
 import pytest
+from phonenumbers.geodata.locale import LOCALE_DATA
 
 from dialer.base.errors import BadInput
-from dialer.contacts.regions import name_of, region_of, require_region
+from dialer.contacts.regions import _locales, name_of, region_of, require_region
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,8 @@ def test_every_region_is_found_by_its_own_name():
 def test_an_unknown_default_region_is_refused():
     with pytest.raises(BadInput, match="expected an ISO code"):
         require_region("ZZ")
+
+
+def test_the_names_of_countries_are_read_without_the_towns():
+    assert _locales() == LOCALE_DATA
+    assert _locales() is not LOCALE_DATA

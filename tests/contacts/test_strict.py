@@ -150,4 +150,4 @@ def test_only_few_rows_of_a_list_are_asked_one_by_one(monkeypatch):
     original = importlib.import_module("dialer.contacts.scalar").ask_phonenumbers
     monkeypatch.setattr("dialer.contacts.reader.ask_phonenumbers", ask)
     parse_numbers(pl.Series(texts), pl.Series(regions))
-    assert len(asked) < 0.001 * len(texts)
+    assert len(asked) < 0.0005 * len(texts)
