@@ -1,7 +1,7 @@
 """Is a job queue faster: arq, Celery, procrastinate, with the same server and 64 calls at a time?
 
-Each queue has its jobs enqueued beforehand and one worker, as ours has its list loaded; Celery runs threads and
-requests, the others httpx. Redis keeps everything in memory, without syncing. All are timed by the server.
+Each queue has its jobs enqueued beforehand and one worker, as ours has its list loaded; Celery runs threads
+and requests, the others httpx. Redis keeps everything in memory, without syncing. The server takes the time.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What people would take instead, each as `python rivals.py NAME URL CALLS`, in whatever Python has it.
 
 The scripts gather over all numbers with a semaphore of 64. The queues enqueue everything first and say
-`ready`; then one worker with 64 jobs at a time works it off. Redis is the one at REDIS_URL, PostgreSQL the one
-at DATABASE_URL. This file imports nothing of dialer.
+`ready`; then one worker with 64 jobs at a time works it off. Redis is at REDIS_URL, PostgreSQL at
+DATABASE_URL. This file imports nothing of dialer.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def arq_queue() -> None:
     import httpx
     from arq import create_pool
     from arq.connections import RedisSettings
-    from arq.worker import Worker
+    from arq.worker import Worker, func
 
     async def start(ctx: dict) -> None:
         ctx["client"] = httpx.AsyncClient(limits=httpx.Limits(max_connections=IN_FLIGHT), timeout=120)
@@ -98,7 +98,7 @@ def arq_queue() -> None:
     begin()
     asyncio.set_event_loop(asyncio.new_event_loop())
     Worker(
-        functions=[place],
+        functions=[func(place, name="place")],
         on_startup=start,
         redis_settings=RedisSettings.from_dsn(REDIS_URL),
         max_jobs=IN_FLIGHT,
