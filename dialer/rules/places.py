@@ -24,6 +24,9 @@ TERRITORIES = {one: f"US,US-{one}" for one in ("PR", "GU", "VI", "AS", "MP")}
 WITH_STATES = ("US", "CA")
 """Countries whose states or provinces are known."""
 
+AREA_LENGTH = 5
+"""So many characters of a number in E.164 tell its state: +1 and an area code."""
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -106,21 +109,38 @@ def group_keys(
     are the list's own and optional. What they hold and cannot be understood counts as not given, but
     makes no row easier to call: the number's evidence is used then.
     """
-    own = _optional(rows, own_zone)
-    named = _optional(rows, state)
-    postal = _optional(rows, postal_code)
-    country = _optional(rows, address_country).str.to_uppercase().fill_null(rows[region])
+    evidence = pl.DataFrame(
+        {
+            "area": rows[phone].cast(pl.String).str.slice(0, AREA_LENGTH),
+            "region": rows[region].cast(pl.String),
+            "kind": rows[kind].cast(pl.String),
+            "number_zones": rows[number_zones].cast(pl.String),
+            "own_zone": _optional(rows, own_zone),
+            "country": _optional(rows, address_country).str.to_uppercase().fill_null(rows[region]),
+            "state": _optional(rows, state),
+            "postal_code": _optional(rows, postal_code),
+        }
+    )
+    # A list has few places: 25 ms for 250k rows, against 830 ms for every row by itself.
+    places = evidence.unique()
+    keyed = places.with_columns(_keys(places).alias("group"))
+    together = evidence.join(keyed, on=evidence.columns, how="left", nulls_equal=True, maintain_order="left")
+    return together["group"]
+
+
+def _keys(places: pl.DataFrame) -> pl.Series:
+    postal = places["postal_code"]
     frame = pl.DataFrame(
         {
-            "region": rows[region].cast(pl.String),
-            "number_state": _states_of_numbers(rows[phone].cast(pl.String)),
-            "address_state": _states_of_addresses(country, named, postal),
+            "region": places["region"],
+            "number_state": _states_of_numbers(places["area"]),
+            "address_state": _states_of_addresses(places["country"], places["state"], postal),
             "state_from": pl.select(
                 pl.when(_not_blank(postal)).then(pl.lit("postal_code")).otherwise(pl.lit("state"))
             ).to_series(),
-            "zone": own.replace_strict({name: name for name in zone_names()}, default=None),
-            "number_zones": _number_zones(rows[number_zones].cast(pl.String)),
-            "line": _lines(rows[kind].cast(pl.String)),
+            "zone": places["own_zone"].replace_strict({name: name for name in zone_names()}, default=None),
+            "number_zones": _number_zones(places["number_zones"]),
+            "line": _lines(places["kind"]),
         }
     )
     return frame.select(_key()).to_series()
@@ -183,14 +203,14 @@ def _lines(kinds: pl.Series) -> pl.Series:
     return kinds.str.to_lowercase().fill_null("unknown").replace_strict(table, default="fixed")
 
 
-def _states_of_numbers(phones: pl.Series) -> pl.Series:
+def _states_of_numbers(areas: pl.Series) -> pl.Series:
     """Return the state of +1 numbers by area code, several with commas, None where it is not known."""
     by_code: dict[str, list[str]] = {}
     for one in states().values():
         for code in one.area_codes:
             by_code.setdefault(f"+1{code}", []).append(one.place)
     table = {code: ",".join(places) for code, places in by_code.items()}
-    return phones.str.slice(0, 5).replace_strict(table, default=None, return_dtype=pl.String)
+    return areas.replace_strict(table, default=None, return_dtype=pl.String)
 
 
 def _states_of_addresses(country: pl.Series, named: pl.Series, postal: pl.Series) -> pl.Series:
