@@ -9,6 +9,7 @@ from pathlib import Path
 from dialer.base.errors import BadInput
 
 SHOWN_FILES = 10
+OPEN_IN_EXCEL = "~$"
 
 
 def find_lists(patterns: Sequence[str], folder: Path) -> list[Path]:
@@ -36,12 +37,17 @@ def _matches(pattern: str, folder: Path) -> list[Path]:
     if pattern and literal.is_file():
         return [literal]
     matches = [folder / name for name in glob(pattern, root_dir=folder, recursive=True)]  # noqa: PTH207 absolute ones too
-    files = [path for path in matches if path.is_file()]
+    # Excel keeps a file beside each workbook that somebody has open.
+    files = [path for path in matches if path.is_file() and not path.name.startswith(OPEN_IN_EXCEL)]
     if files:
         return files
-    if matches:
+    folders = [path for path in matches if path.is_dir()]
+    if folders:
+        inside = (
+            f"{folders[0].relative_to(folder) if folders[0].is_relative_to(folder) else folders[0]}/*.csv"
+        )
         raise BadInput(
-            f"{folder}: '{pattern}' matches a folder and no file; name its files, such as '{pattern}/*.csv'"
+            f"{folder}: '{pattern}' matches a folder and no file; name the files in it, such as '{inside}'"
         )
     raise BadInput(f"{folder}: no file matches '{pattern}'; {_what_is_there(folder)}")
 

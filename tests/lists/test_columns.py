@@ -31,13 +31,19 @@ def test_folders_are_crossed_by_two_stars(tmp_path: Path):
     assert find_lists(["**/*.csv"], tmp_path) == [tmp_path / "deep" / "er" / "x.csv"]
 
 
+def test_what_excel_keeps_beside_an_open_workbook_is_no_list(tmp_path: Path):
+    (tmp_path / "people.xlsx").touch()
+    (tmp_path / "~$people.xlsx").touch()
+    assert find_lists(["*.xlsx"], tmp_path) == [tmp_path / "people.xlsx"]
+
+
 def test_a_pattern_without_a_file_is_refused_with_what_is_there(tmp_path: Path):
     (tmp_path / "people.csv").touch()
     (tmp_path / "old").mkdir()
     with pytest.raises(BadInput, match=r"no file matches '\*\.tsv'; the folder holds people\.csv"):
         find_lists(["people.csv", "*.tsv"], tmp_path)
-    with pytest.raises(BadInput, match="matches a folder"):
-        find_lists(["old"], tmp_path)
+    with pytest.raises(BadInput, match=r"'o\*' matches a folder .* such as 'old/\*\.csv'"):
+        find_lists(["o*"], tmp_path)
     with pytest.raises(BadInput, match="no list files are named"):
         find_lists([], tmp_path)
     with pytest.raises(BadInput, match="is not a folder"):
