@@ -161,8 +161,8 @@ class SimulatorConfig:
     """Hamsa: `Authorization: NAME SECRET`, or a header called NAME that holds the secret."""
     webhook_bare: bool = False
     """Hamsa: events leave out every field that the documents' sample leaves out."""
-    call_id_is_job_id: bool = True
-    """Hamsa: `callId` of an event is the job's id; otherwise another one."""
+    call_id_differs: bool = False
+    """Hamsa: `callId` of an event is not the job's id."""
     success_flag: bool = False
     """Hamsa: what `success` says in a good answer to a call; its documents print false."""
 

@@ -80,8 +80,8 @@ class HamsaEvents:
                 "outcomeResult": texts(call.metadata)
                 | {"interested": "true", "address": '{"city":"Riyadh"}'},
             }
-        same_id = self._config.call_id_is_job_id
-        call_id = call.execution_id if same_id else f"call_{uuid5(NAMESPACE_URL, call.execution_id).hex}"
+        apart = self._config.call_id_differs
+        call_id = f"call_{uuid5(NAMESPACE_URL, call.execution_id).hex}" if apart else call.execution_id
         if self._config.webhook_bare:
             return {"eventType": event, "callId": call_id, "data": {"data": inner}}
         return {

@@ -297,7 +297,7 @@ async def test_a_call_is_told_from_its_start_to_its_end_with_its_params_as_texts
 
 
 async def test_both_readings_of_the_auth_and_bare_events_are_told_by_switch() -> None:
-    config = replace(FAST, webhook_auth="header", webhook_bare=True, call_id_is_job_id=False)
+    config = replace(FAST, webhook_auth="header", webhook_bare=True, call_id_differs=True)
     heard = await _heard_after(config, 3)
     headers, ended = heard.deliveries[-1]
     assert headers["token"] == "s3cret"
