@@ -84,12 +84,14 @@ def call_yourself(
             file = _write_list(Path(folder), phone, metadata)
             load(store, trial, open_lists(trial, file))
         try:
-            progress = dial(store, trial, account, for_s=for_s, wait=True)
+            # Stays for the outcome of a call, and leaves where none may be made now.
+            patient = account.model_copy(update={"outcome_wait_s": for_s})
+            progress = dial(store, trial, patient, for_s=for_s)
+            [contact] = read_view(store, "outcomes", trial.name).to_dicts()
         finally:
             # What was not called now must not be called by anybody later.
             campaigns.cancel(store, trial.name, "a test call is made at once or not at all")
         attempts = read_view(store, "attempts", trial.name).to_dicts()
-        [contact] = read_view(store, "outcomes", trial.name).to_dicts()
     _show(trial.name, contact, attempts, for_s, json=json)
     if progress.exit_code:
         return progress.exit_code
@@ -101,6 +103,7 @@ def trial_of(campaign: Campaign, columns: Sequence[str]) -> Campaign:
     values = campaign.model_dump(exclude={"redial"})
     values["name"] = f"{campaign.name[:70]} (test {datetime.now(UTC):%Y-%m-%d %H:%M:%S})"
     values["on_unknown"] = "hold"
+    values["hours"]["consent"] = True  # whoever calls themselves consents
     values["list"] = {
         "files": ("*.csv",),
         "phone": ("phone",),
@@ -166,7 +169,10 @@ def _show(
     for key, value in told.items():
         out().print(f"{key}: {value}", markup=False)
     if not told:
-        out().print(f"not called: {contact['reason'] or contact['status']}", markup=False)
+        why = contact["reason"] or "outside the campaign's hours, or not due now"
+        if contact["next_call_at"] is not None:
+            why += f"; the next moment would be {contact['next_call_at']:%Y-%m-%d %H:%M} UTC"
+        out().print(f"not called: {why}", markup=False)
     elif contact["status"] == "calling":
         out().print(
             f"no outcome within {show_duration(for_s)}; later: dialer reconcile '{name}'", markup=False
