@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from dialer.calls.books import Books, Example
-from dialer.cli.show import out
+from dialer.cli.show import most_first, out
 from dialer.lists import ListInfo
 
 SHOWN_COUNTS = 12
@@ -22,7 +22,7 @@ def check_lines(info: ListInfo, books: Books) -> list[str]:
     """Return what is to be said of a list, line by line."""
     lines = [f"{books.file}: {info.found()}", books.line()]
     lines += [f"  note: {note}" for note in books.notes]
-    for reason, count in books.reasons.most_common():
+    for reason, count in most_first(books.reasons):
         lines.append(f"  {reason}: {count}")
         lines += [f"    {_example(one, reason)}" for one in books.examples.get(reason, ())]
     lines.append(f"  countries: {_counts(books.regions)}")
@@ -41,7 +41,7 @@ def _example(one: Example, reason: str) -> str:
 
 
 def _counts(counts: Counter[str]) -> str:
-    in_order = sorted(counts.items(), key=lambda one: (-one[1], str(one[0])))
+    in_order = most_first(counts)
     shown = [f"{name} {count}" for name, count in in_order[:SHOWN_COUNTS]]
     others = in_order[SHOWN_COUNTS:]
     if others:

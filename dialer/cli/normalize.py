@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from dialer.base.errors import BadInput
 from dialer.cli.guess import guess_columns, shares
-from dialer.cli.show import err, out, print_json
+from dialer.cli.show import err, most_first, out, print_json
 from dialer.lists import ListFile, open_list
 from dialer.tables.clean import CleanBooks, Numbers, Watch, clean
 from dialer.tables.clean_rows import own_names
@@ -71,7 +71,7 @@ def _print(one: ListFile, books: CleanBooks, to: Path, rejects: Path | None, *, 
             console.print(
                 f"  note: the list's own column '{name}' is called '{new}' in {to.name}", markup=False
             )
-    for reason, count in books.reasons.most_common():
+    for reason, count in most_first(books.reasons):
         console.print(f"  {reason}: {count}", markup=False)
     if books.repaired:
         console.print(f"  repaired: {books.repaired}", markup=False)

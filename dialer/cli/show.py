@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -56,8 +56,13 @@ def print_books(all_books: Sequence[Books]) -> None:
         console.print(books.line(), markup=False)
         for note in books.notes:
             console.print(f"  note: {note}", markup=False)
-        for reason, count in books.reasons.most_common():
+        for reason, count in most_first(books.reasons):
             console.print(f"  {reason}: {count}", markup=False)
+
+
+def most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return the counts, the greatest first, and by name where they are equal."""
+    return sorted(counts.items(), key=lambda one: (-one[1], str(one[0])))
 
 
 @contextmanager

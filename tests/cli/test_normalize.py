@@ -26,8 +26,8 @@ def test_a_list_is_cleaned_and_the_books_are_said(people: Path, capsys: pytest.C
     assert main([*words, "--to", "clean.csv", "--rejects", "r.csv"]) == 0
     assert capsys.readouterr() == (
         "people.csv: 4 rows read = 2 accepted + 1 rejected + 1 duplicate\n"
-        "  no_digits: 1\n"
         "  duplicate: 1\n"
+        "  no_digits: 1\n"
         "2 rows in clean.csv\n"
         "2 rows in r.csv\n",
         "",
@@ -78,10 +78,10 @@ def test_check_shows_how_a_list_is_read_and_what_becomes_of_it(
         "spring: account unleashx, agent 1",
         "people.csv: UTF-8 text, fields separated by comma, 3 columns: key, mobile, country",
         "people.csv: 4 rows read = 2 accepted + 1 rejected + 1 duplicate",
-        "  no_digits: 1",
-        "    row 3 (line 4): 'none': there is no digit in the cell",
         "  duplicate: 1",
         "    row 4 (line 5): '+44 20 7946 0018': the same number as row 1 of people.csv",
+        "  no_digits: 1",
+        "    row 3 (line 4): 'none': there is no digit in the cell",
         "  countries: GB 1, IN 1",
         "  line types: fixed_line 1, mobile 1",
         "  time zones: Asia/Calcutta 1, Europe/London 1",
