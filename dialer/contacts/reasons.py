@@ -18,7 +18,7 @@ from dialer.contacts.regions import name_of, suggest_region
 
 _SHORT_CODE_DIGITS = (3, 6)
 _SUGGESTED_DIGITS = (11, 15)
-_NAMES_COMPARED_MAX = 200
+_NAMES_COMPARED_MAX = 20
 _COUNTED_MAX = 9999
 """Digits of a text are counted so far."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -119,6 +119,7 @@ def require_region(text: str) -> str:
     return region
 
 
+@lru_cache(maxsize=256)
 def suggest_region(text: str) -> str:
     """Return ` (did you mean 'x'?)` for the nearest country name, or an empty text."""
     return did_you_mean(_plain(text), _regions_by_name()) if len(text) > 3 else ""
