@@ -22,6 +22,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PlainValidator,
     PrivateAttr,
     ValidationInfo,
@@ -269,6 +270,7 @@ class HoursSection(_Section):
     rules: Annotated[
         Literal["auto", "own"] | tuple[str, ...],
         PlainValidator(_own_rules, json_schema_input_type=Literal["auto", "own"] | list[str]),
+        PlainSerializer(lambda rules: rules, return_type=Any),
     ] = "auto"
     """auto: the rules of the contact's region; own: only the hours below; or a list of rule ids."""
     days: Annotated[str, AfterValidator(_days)] | None = None
