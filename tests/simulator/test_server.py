@@ -51,7 +51,7 @@ def test_the_process_ends_with_the_one_that_started_it() -> None:
     url = starter.stdout.readline().strip()
     host, _, port = url.removeprefix("http://").partition(":")
     # This connection ends when the simulator does: nothing to poll for.
-    with socket.create_connection((host, int(port)), timeout=10) as sock:
+    with socket.create_connection((host, int(port)), timeout=60) as sock:
         os.kill(starter.pid, signal.SIGKILL)
         assert sock.recv(1) == b""
     starter.communicate()
