@@ -11,25 +11,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 from uuid import UUID
 
 import httpx
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from dialer.base.clock import Clock
 from dialer.base.errors import AccountStopped, BadInput, MaybeDialled, NotReady, Refused, SubmitError
-from dialer.base.secrets import is_reference, read_secret
+from dialer.base.secrets import read_secret
 from dialer.base.settings import Account
 from dialer.providers import hamsa_events, hamsa_numbers
 from dialer.providers.abilities import Agent, EventRefused, PhoneNumber, ProviderEvent
 from dialer.providers.hamsa_api import HamsaApi, mentions_funds
-from dialer.providers.hamsa_records import digits_of, read_cost, read_execution, usable_id
+from dialer.providers.hamsa_calls import HamsaCalls
+from dialer.providers.hamsa_options import E164, HamsaOptions
+from dialer.providers.hamsa_records import digits_of, usable_id
 from dialer.providers.options import read_base_url, read_options, read_token
 from dialer.providers.provider import Accepted, Execution, OpenAttempt, PaceRequest, Submission
-from dialer.providers.wire import NotKnown, Speaker, Unsure, error_of_status, message_in, read_json, readable
+from dialer.providers.wire import Speaker, error_of_status, message_in, read_json, readable
 
 CALL_PATHS = {
     "call": ("/v1/voice-agents/call", "fromNumber"),
@@ -37,74 +37,6 @@ CALL_PATHS = {
     "twilio": ("/v1/voice-agents/twilio/call", "twilioPhoneNumber"),
 }
 """Where a call can be started, and what the caller's number is called there."""
-
-CONVERSATIONS_PATH = "/v1/voice-agents/conversations/minimal-list"
-CONVERSATION_PATH = "/v1/voice-agents/conversation/"
-JOBS_PATH = "/v1/jobs"
-
-COSTS_A_READING = 200
-"""Calls whose cost is asked for before other work has its turn."""
-
-DETAILS_A_READING = 200
-"""Calls that are read whole in one reading of the list, at most."""
-DETAILS_TOGETHER = 20
-"""Calls that are read whole before they are passed on."""
-
-CLOCK_AHEAD_MS = 600_000
-"""The end of a window is so much later than now: their clock may be ahead."""
-
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-
-
-class HamsaOptions(BaseModel):
-    """Keys of an account that only Hamsa knows."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    auth_scheme: str = Field(default="Token", pattern=r"^[A-Za-z]*$")
-    """The word before the key in `Authorization`; empty sends the bare key."""
-    call_endpoint: Literal["call", "phone-number", "twilio"] = "call"
-    """Which of the three documented paths starts a call; `phone-number` takes no webhook."""
-    from_number: str | None = Field(default=None, pattern=_E164.pattern)
-    """The caller's number of campaigns that name none in `from_numbers`; one of the account's own."""
-    attempt_id_key: str = Field(default="attempt_ref", min_length=1, max_length=64)
-    """The key of `params` under which our attempt id travels with a call."""
-    webhook_url: str | None = None
-    """Where Hamsa delivers the events of each call: https, reachable from outside, hard to guess."""
-    webhook_secret: str | None = None
-    """`env:NAME` or `file:PATH`: what every delivery has to carry."""
-    webhook_auth_name: str = Field(default="Token", pattern=r"^[A-Za-z][A-Za-z0-9-]{0,60}$")
-    """`webhookAuth.authKey`: the word before the secret, or the header's name; both are accepted."""
-    absence_is_proof: bool = False
-    """Whether a call that the list of conversations does not show was surely not placed."""
-    page_size: int = Field(default=200, ge=1, le=200)
-    """Rows of one page of conversations; 200 is the documented most."""
-    pages_max: int = Field(default=1000, ge=1)
-    """Pages of one list, at most."""
-    clock_margin_s: float = Field(default=120.0, ge=0, le=86_400)
-    """How far Hamsa's clock may be behind ours."""
-    terminated: Literal["completed", "no_answer", "failed", "canceled"] = "canceled"
-    """The outcome of the status TERMINATED, which the documents name and do not explain."""
-    details: bool = True
-    """Whether a call that is over is read whole, for its recording: one request for each call."""
-    job_id_key: str = "jobId"
-    """The parameter of the page of one job, the only one that knows a cost; empty asks for no cost."""
-    status_503: Unsure = "unknown"
-    """What an answer 503 to a submission means: `unknown`, or `not_dialled` if they told you so."""
-
-    @field_validator("webhook_url")
-    @classmethod
-    def _https(cls, url: str | None) -> str | None:
-        if url is not None and re.fullmatch(r"https?://[^\s#@]+", url) is None:
-            raise ValueError("expected an address such as https://dialer.example/webhooks/hamsa/k3x9")
-        return url
-
-    @field_validator("webhook_secret")
-    @classmethod
-    def _reference(cls, secret: str | None) -> str | None:
-        if secret is not None and not is_reference(secret):
-            raise ValueError("expected where it is kept, 'env:NAME' or 'file:PATH'")
-        return secret
 
 
 class Hamsa:
@@ -125,11 +57,10 @@ class Hamsa:
         who = Speaker(account.name, "Hamsa", (token, *([self._secret] if self._secret else [])))
         base_url = read_base_url(account, self.default_base_url)
         authorization = f"{options.auth_scheme} {token}".strip()
-        self._costs_asked: set[str] = set()
-        self._read_whole: set[str] = set()
         self._who = who
         self._clock = clock
         self._api = HamsaApi(who, base_url, authorization, client, clock, pace_request)
+        self._calls = HamsaCalls(self._api, options)
 
     def check_agent(self, agent: str) -> None:
         """Make sure that the provider can know an agent by this name. Raises BadInput."""
@@ -166,7 +97,8 @@ class Hamsa:
         """
         digits = digits_of(attempt.phone)
         found: list[Execution] = []
-        async for page in self._conversations(attempt.agent, attempt.sent_at_us):
+        self._check_agent(attempt.agent)
+        async for page in self._calls.conversations(attempt.agent, attempt.sent_at_us):
             for each in page:
                 if attempt.execution_id is not None and each.execution_id == attempt.execution_id:
                     return [each]
@@ -182,55 +114,21 @@ class Hamsa:
         Raises:
             NotReady: the list could not be read.
         """
-        left = DETAILS_A_READING if self._options.details else 0
-        async for page in self._conversations(agent, since_us):
-            wanted = [each for each in page if each.outcome and each.provider_ref not in self._read_whole]
-            wanted, left = wanted[:left], max(0, left - len(wanted))
-            for some in batched(wanted, DETAILS_TOGETHER):
-                yield [await self._whole(each) for each in some]
-            taken = {each.provider_ref for each in wanted}
-            yield [each for each in page if each.provider_ref not in taken]
+        self._check_agent(agent)
+        async for page in self._calls.executions(agent, since_us):
+            yield page
 
     async def execution(self, execution_id: str) -> Execution | None:
         """Return what Hamsa's file says of the call; None where it knows none by this id."""
-        if re.fullmatch(r"[\w-]{1,200}", execution_id) is None:
-            return None
-        try:
-            answer = await self._api.get(CONVERSATION_PATH + execution_id)
-        except NotKnown:
-            return None
-        data = answer.get("data") if isinstance(answer, dict) else None
-        return read_execution(data, self._options.terminated) if isinstance(data, dict) else None
+        return await self._calls.one(execution_id)
 
     async def costs(self, since_us: int) -> AsyncIterator[list[Execution]]:
         """Yield the calls since a moment with what they cost, each once in the life of this object.
 
-        Only the page of a job knows a cost: one request for each call, so a reading ends after
-        COSTS_A_READING calls, or where the page cannot be had. A call with talk that costs nothing is not
-        billed yet.
+        Only the page of a job knows a cost: one request for each call, so a reading is bounded.
         """
-        if not self._options.job_id_key:
-            return
-        left = COSTS_A_READING
-        async for page in self._conversations(None, since_us):
-            for each in page:
-                if each.outcome is None or each.provider_ref in self._costs_asked:
-                    continue
-                if left == 0:
-                    return
-                left -= 1
-                try:
-                    answer = await self._api.get(JOBS_PATH, {self._options.job_id_key: each.provider_ref})
-                except NotKnown:
-                    answer = None
-                except NotReady:
-                    return
-                cost = read_cost(answer)
-                if cost == 0.0 and each.duration_s:
-                    continue
-                self._costs_asked.add(each.provider_ref)
-                if cost is not None:
-                    yield [replace(each, cost=cost)]
+        async for page in self._calls.costs(since_us):
+            yield page
 
     def read_event(self, headers: Mapping[str, str], body: bytes, now_s: float) -> ProviderEvent:
         """Check a delivery's secret, then read it; it proves nothing, and only says what to ask about.
@@ -244,6 +142,12 @@ class Hamsa:
             )
         hamsa_events.check_secret(headers, self._options.webhook_auth_name, self._secret)
         return hamsa_events.read_event(body, self._options.attempt_id_key)
+
+    def _check_agent(self, agent: str) -> None:
+        try:
+            self.check_agent(agent)
+        except BadInput as error:
+            raise NotReady(str(error)) from error
 
     # Agents and numbers
 
@@ -290,7 +194,7 @@ class Hamsa:
 
     def _encode(self, submission: Submission, caller_key: str) -> bytes:
         """Return the body of a call; what cannot be sent is refused here, before anything is."""
-        if _E164.fullmatch(submission.phone) is None:
+        if re.fullmatch(E164, submission.phone) is None:
             raise Refused("the number is not strict E.164 (+ and 7 to 15 digits)", code="not_e164")
         caller = submission.from_number or self._options.from_number
         if caller is None:
@@ -354,42 +258,3 @@ class Hamsa:
             told = f"{self._who} answered {status} ({said}); add funds to the account"
             return AccountStopped(told, code="insufficient_funds", http_status=status)
         return error_of_status(response, said, self._who, self._clock.now_us(), self._options.status_503)
-
-    # The list
-
-    async def _whole(self, row: Execution) -> Execution:
-        """Return the call as its own page has it; as the list had it where the page cannot be had."""
-        self._read_whole.add(row.provider_ref)
-        try:
-            whole = await self.execution(row.provider_ref)
-        except NotReady:
-            return row
-        if whole is None or whole.outcome is None:
-            return row
-        return replace(whole, phone=whole.phone or row.phone, duration_s=whole.duration_s or row.duration_s)
-
-    async def _conversations(self, agent: str | None, since_us: int) -> AsyncIterator[list[Execution]]:
-        """Yield conversations since a moment, of one agent or of all; the window is in milliseconds."""
-        if agent is not None:
-            try:
-                self.check_agent(agent)
-            except BadInput as error:
-                raise NotReady(str(error)) from error
-        options = self._options
-        oldest_ms = since_us // 1000 - round(options.clock_margin_s * 1000)
-        window = {
-            **({} if agent is None else {"voiceAgentId": agent}),
-            "startTime": oldest_ms,
-            "endTime": max(self._clock.now_us(), since_us) // 1000 + CLOCK_AHEAD_MS,
-        }
-        paging = ("page", "perPage", options.page_size, options.pages_max)
-        async for rows in self._api.pages(CONVERSATIONS_PATH, window, "calls", paging):
-            read = [read_execution(row, options.terminated) for row in rows]
-            # A server that overlooks the window would show calls of long ago: they are not ours.
-            oldest_us = oldest_ms * 1000
-            yield [each for each in read if each and (each.created_at_us or oldest_us) >= oldest_us]
-
-
-def batched(rows: Sequence[Execution], size: int) -> list[Sequence[Execution]]:
-    """Return the rows in groups of a size."""
-    return [rows[first : first + size] for first in range(0, len(rows), size)]
