@@ -324,6 +324,9 @@ def _exchange(page: _Page, *, together: bool) -> Exchanged:
         openings, full = _fitting(page, connection)
         openings, kept = _lawful(desk, connection, openings, page.budgets, now_us)
         opened = _open(desk, connection, openings, now_us)
+        if len(opened) < len(openings):
+            # On PostgreSQL a pause may have come in since we asked: that is not a number that is busy.
+            states, paced_by, held = _states(store, connection, desk.account, page.campaign_ids)
         claimed = [
             claims.claim(
                 store,
