@@ -39,13 +39,14 @@ OPEN = Dialects(
     ORDER BY opened_at_us LIMIT :most"""
 )
 
+# CROSS JOIN is an order for SQLite, the rows first: it would walk over all of the account's attempts else.
 BOUND_REFS = Dialects(
     """
     SELECT r.provider_ref FROM ROWS(provider_ref text, execution_id text) AS r
-    JOIN ledger ON ledger.account = :account AND ledger.provider_ref = r.provider_ref
+    CROSS JOIN ledger WHERE ledger.account = :account AND ledger.provider_ref = r.provider_ref
     UNION
     SELECT r.provider_ref FROM ROWS(provider_ref text, execution_id text) AS r
-    JOIN ledger ON ledger.account = :account AND ledger.execution_id = r.execution_id"""
+    CROSS JOIN ledger WHERE ledger.account = :account AND ledger.execution_id = r.execution_id"""
 )
 
 # Attempt ids begin with their time: what is younger than some moment is one range of the primary key.

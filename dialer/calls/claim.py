@@ -124,7 +124,9 @@ class Cursor(NamedTuple):
         return Cursor(due, fresh_id)
 
 
-START = Cursor((0, 2**62), -1)
+# From 1 on, not from (0, the largest id) on: SQLite seeks by the moment alone, and would walk over everybody
+# whom nobody has called, whose moment is 0, to find those that are due.
+START = Cursor((1, -1), -1)
 
 
 class Asked(NamedTuple):
