@@ -187,6 +187,20 @@ def test_ragged_rows_are_kept_as_they_were(tmp_path: Path):
     ]
 
 
+@pytest.mark.parametrize("row", ['"a","b",', '"a",b,""', '"a","b\nc",', '"a"', '"a\nb"', '"a","",'])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
+def test_a_quoted_row_with_a_field_too_many_or_too_few_is_ragged_wherever_it_stands(row: str, end: str):
+    good = ('"1","2"\n', ("1", "2"))
+    assert [found for *_, found in together(read_all(f"{good[0]}{row}{end}".encode(), 2, ",", 999))] == [
+        good[1],
+        row,
+    ]
+    assert [found for *_, found in together(read_all(f"{row}\n{good[0]}".encode(), 2, ",", 999))] == [
+        row,
+        good[1],
+    ]
+
+
 def test_fields_that_even_out_over_rows_are_still_ragged():
     found = together(read_all(b"1,2\n1\n1,2,3\n", 2, ",", 100))
     assert [row for _, _, row in found] == [("1", "2"), "1", "1,2,3"]

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dialer.base.errors import BadInput, NotReady
 from dialer.lists import open_list
@@ -182,6 +184,33 @@ def test_an_interrupted_run_leaves_what_was_there_before(
         "r.parquet",
     ]
     assert (people.parent / "clean.parquet").read_bytes() == before
+
+
+LINES = st.lists(
+    st.sampled_from(
+        ["+44 20 7946 0018", '"020 7946\n0019"', "9.1E+11", "", "x", '"open', "+12125550101,1,2", "é\x00"]
+    ).flatmap(lambda phone: st.sampled_from([f"k,{phone}", phone, f'"k",{phone}'])),
+    max_size=12,
+)
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(LINES, st.sampled_from(["utf-8", "utf-16", "windows-1252"]), st.booleans())
+def test_whatever_the_rows_are_the_books_and_the_files_balance(
+    tmp_path: Path, lines: list[str], codec: str, unique: bool
+) -> None:
+    file = tmp_path / "people.csv"
+    file.write_bytes("\n".join(["key,phone", *lines]).encode(codec))
+    books = run_in(file, unique)
+    assert books.rows_read == books.accepted + books.rejected + books.duplicate
+    good, bad = read(tmp_path / "clean.parquet"), read(tmp_path / "r.parquet")
+    assert (good.height, bad.height) == (books.accepted, books.rejected + books.duplicate)
+    assert sorted([*good["list_row"], *bad["list_row"]]) == list(range(1, books.rows_read + 1))
+
+
+def run_in(file: Path, unique: bool) -> CleanBooks:
+    to, rejects = file.with_name("clean.parquet"), file.with_name("r.parquet")
+    return clean(open_list(file), to, Numbers(("phone",), "GB"), rejects=rejects, unique=unique)
 
 
 def test_the_first_row_of_a_number_is_found_over_any_batches(monkeypatch: pytest.MonkeyPatch) -> None:
