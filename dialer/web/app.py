@@ -41,7 +41,9 @@ def serve_web(app: FastAPI, host: str, port: int, ready: Callable[[str], None]) 
         try:
             sock.bind((host, port))
         except OSError as error:
-            raise NotReady(f"cannot listen on {host}, port {port}: {error.strerror}") from error
+            raise NotReady(
+                f"cannot listen on {host}, port {port}: {error.strerror}; another --port may be free"
+            ) from error
         shown = f"[{host}]" if family == socket.AF_INET6 else host
         ready(f"http://{shown}:{sock.getsockname()[1]}")
         config = uvicorn.Config(

@@ -22,6 +22,7 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from dialer.base.clock import Clock, SystemClock
 from dialer.base.errors import BadInput, NotReady
@@ -37,6 +38,9 @@ BODY_MAX = 4 * 1024 * 1024
 """Bytes of a delivery, at most: transcripts are long, but not that long."""
 BODY_PATIENCE_S = 10.0
 """How long a delivery may take to arrive."""
+LINGER_S = 2.0
+LINGER_MAX = 64 * 1024 * 1024
+"""How long, and how many bytes, a refused body may go on coming; none of them is kept."""
 STORE_PATIENCE_S = 4.0
 """How long a delivery waits for the database; providers give up after 5 s and deliver again."""
 APPLY_EVERY_S = 1.0
@@ -109,7 +113,7 @@ class Receiver:
             body = await _read_body(request)
         except _Refused as refused:
             log.warning("event.refused", account=listener.account.name, why=str(refused))
-            return _answer(refused.status, str(refused), close=True)
+            return _Refusal(refused.status, str(refused))
         return await self._take_in(listener, dict(request.headers), body)
 
     async def _take_in(self, listener: Listener, headers: Mapping[str, str], body: bytes) -> Response:
@@ -180,7 +184,7 @@ def listeners_of(accounts: Mapping[str, Account]) -> tuple[list[Listener], list[
             if not isinstance(provider, HearsEvents):
                 others.append(f"account '{account.name}': {account.provider} has no webhooks")
                 continue
-            verifies = bool(getattr(kind, "verifies_events", False))
+            verifies = bool(getattr(provider, "verifies_events", False))
             listeners.append(Listener(account, provider, verifies, path_secret(account)))
         except BadInput as error:
             others.append(f"account '{account.name}' is not heard: {error}")
@@ -220,8 +224,30 @@ async def _read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _answer(status: int, message: str, *, close: bool = False) -> Response:
-    headers = {"connection": "close"} if close else None
-    return Response(
-        orjson.dumps({"ok": False, "error": message}), status, headers, media_type="application/json"
-    )
+def _answer(status: int, message: str) -> Response:
+    return Response(orjson.dumps({"ok": False, "error": message}), status, media_type="application/json")
+
+
+class _Refusal(Response):
+    """An answer that is sent while the body may still be coming, and ends the connection.
+
+    What comes is thrown away for a moment: a connection closed upon unread bytes is reset, and the sender
+    would never see the answer.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        words = orjson.dumps({"ok": False, "error": message})
+        super().__init__(words, status, {"connection": "close"}, media_type="application/json")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer at once, then let the rest of the body pass."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        passed = 0
+        with anyio.move_on_after(LINGER_S):
+            while passed < LINGER_MAX:
+                message = await receive()
+                passed += len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    break
+        await send({"type": "http.response.body", "body": b""})
