@@ -6,6 +6,7 @@ with the list. Both files appear when they are complete, or not at all.
 
 from __future__ import annotations
 
+import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -25,9 +26,9 @@ from dialer.tables.firsts import Firsts
 from dialer.tables.formats import Writer, writer_for
 from dialer.tables.whole import check_place, whole_file
 
-BATCH_ROWS = 131_072
-THREADS = 2
-AHEAD = 2
+BATCH_ROWS = 131_072  # a tenth less work than with half or twice as many; 2 cores, 2026-11
+THREADS = max(2, min(os.cpu_count() or 1, 4))
+AHEAD = THREADS
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
