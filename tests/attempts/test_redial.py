@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -11,9 +12,12 @@ from dialer.attempts import settle
 from dialer.attempts.ledger import exchange
 from dialer.attempts.redial import is_do_not_call
 from dialer.base.clock import ManualClock
+from dialer.base.settings import Settings
+from dialer.calls import campaigns
 from dialer.calls import claim as claims
 from dialer.calls.campaigns import cancel
 from dialer.calls.claim import START, Asked
+from dialer.campaign import read_campaign
 from dialer.providers.provider import Accepted, Execution
 from dialer.store.database import Store
 from dialer.tables.audit import audit
@@ -163,3 +167,31 @@ def test_a_redial_that_is_due_goes_before_contacts_that_nobody_has_called(
         then = START.after(first)
         rest = claims.claim(store, connection, "w", campaign_id, count=9, groups=[Asked(0, then)], now_us=20)
         assert [call.phone for call in rest] == [phone(4), phone(1), phone(2)]
+
+
+def test_a_lower_calls_max_ends_those_who_had_as_many_calls(
+    store: Store, clock: ManualClock, tmp_path: Path
+) -> None:
+    text_of = (
+        '[list]\nfiles = ["*.csv"]\n[call]\naccount = "unleashx"\nagent = "962"\n[redial]\ncalls_max = {}\n'
+    )
+    folder = tmp_path / "campaigns" / "spring"
+    folder.mkdir(parents=True)
+    settings = Settings.model_validate(
+        {"campaigns": tmp_path / "campaigns", "accounts": {"unleashx": {"name": "unleashx", "provider": "x"}}}
+    )
+
+    def register(calls_max: int) -> None:
+        (folder / "campaign.toml").write_text(text_of.format(calls_max), "utf-8")
+        with store.write() as connection:
+            campaigns.register(store, connection, read_campaign("spring", settings))
+
+    campaign_id = campaign(store)
+    call_once(store, campaign_id, "no_answer")
+    register(3)
+    assert contact(store)[0] == "waiting"
+    register(1)
+    assert contact(store)[:2] == ("done", "no_answer")
+    register(3)
+    assert contact(store)[0] == "done"
+    assert [one.name for one in audit(store).checks if one.offending] == []

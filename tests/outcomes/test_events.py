@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from itertools import count
 
 import pytest
@@ -195,3 +196,22 @@ def test_events_without_proof_only_say_when_to_ask(story: Story) -> None:
     hints = take_hints(story.store, ACCOUNT)
     assert hints is not None
     assert hints.everything
+
+
+def test_a_receiver_writes_while_a_dialer_is_writing(store_url: str) -> None:
+    """Dialing from a SQLite file is exclusive; writing down what was heard is not."""
+    dialing, receiving = Store(store_url), Store(store_url)
+    done: list[bool] = []
+    writer = threading.Thread(target=lambda: done.extend(store_events(receiving, [event("d1", said())])))
+    with dialing.write() as connection:
+        connection.execute(text("INSERT INTO accounts (account) VALUES ('a')"))
+        writer.start()
+        connection.execute(text("INSERT INTO accounts (account) VALUES ('b')"))
+    writer.join(30)
+    with dialing.read() as connection:
+        counts = connection.execute(
+            text("SELECT (SELECT count(*) FROM accounts), (SELECT count(*) FROM call_events)")
+        ).one()
+    assert (done, tuple(counts)) == ([True], (2, 1))
+    dialing.close()
+    receiving.close()
