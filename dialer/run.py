@@ -83,7 +83,8 @@ class Run:
         self._dialer = AccountDialer(store, account, self._lease, self._clock, chance, rules)
         self._allowed = anytime()
         limits = [limit for limit in (self._dialer.pace.limit, campaign.pace.calls_per_second) if limit]
-        self.progress = RunProgress(campaign.name, account.name, min(limits, default=None))
+        follows = campaign.hours.rules != ()
+        self.progress = RunProgress(campaign.name, account.name, min(limits, default=None), follows)
         self._news_at = 0.0
         self._now_us = 0
         self._elsewhere = 0

@@ -17,6 +17,7 @@ class RunProgress:
     campaign: str
     account: str
     pace_limit: float | None
+    rules_followed: bool = True
     counts: LaneCounts = field(default_factory=LaneCounts)
     recovered: Recovered = field(default_factory=lambda: Recovered(0, 0, 0))
     bound: int = 0
@@ -52,6 +53,8 @@ class RunProgress:
             f"{self.unknown_left} unknown",
             f"{self.waiting_left} waiting",
         ]
+        if not self.rules_followed:
+            parts.append("no calling rules followed")
         return f"{self.campaign}: {', '.join(parts)}; ended: {self.ended}"
 
     def as_json(self) -> dict[str, Any]:
@@ -75,6 +78,7 @@ class RunProgress:
             "recovered_leases": self.recovered.returned,
             "calls_per_second": self.pace,
             "calls_per_second_limit": self.pace_limit,
+            "rules_followed": self.rules_followed,
             "next_call_at": as_datetime(self.next_due_at_us) if self.next_due_at_us else None,
             "ended": self.ended,
             "problem": self.problem,

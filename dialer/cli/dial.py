@@ -91,8 +91,6 @@ def dial(
     """
     if run_id is None:
         run_id = runs.begin(store, said.name, "dialer run")
-    if said.hours.rules == ():
-        err().print(f"note: {said.name} follows no calling rules (rules = [])", markup=False)
     try:
         with _dialing_bar(said.name) as watch:
             dialing = Run(store, said, account, for_s=for_s, wait=wait, watch=watch, rules=rules)

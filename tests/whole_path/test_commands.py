@@ -49,8 +49,7 @@ def test_a_list_becomes_outcomes_with_execution_ids(spring: Deployment) -> None:
     run = spring.dialer("run", "spring", "--wait", "--json")
     assert (run.returncode, run.stderr) == (
         0,
-        "list.csv: 25 rows read = 25 accepted + 0 rejected + 0 duplicate\n"
-        "note: spring follows no calling rules (rules = [])\n",
+        "list.csv: 25 rows read = 25 accepted + 0 rejected + 0 duplicate\n",
     )
     figures = orjson.loads(run.stdout)
     assert (figures["accepted"], figures["ended_calls"], figures["waiting_left"]) == (25, 25, 0)
