@@ -177,7 +177,7 @@ class AccountDialer:
     async def _reconcile(self) -> None:
         redialing = partial(campaigns.redialing, self._store)
         reconciler = Reconciler(self._store, self._provider, self.account, redialing, self._database)
-        pause_s = min(1.0, max(0.1, self.account.listing_delay_s / 50))
+        pause_s = usual_s = min(1.0, max(0.1, self.account.listing_delay_s / 50))
         while True:
             try:
                 if await self._turn(account_row.take_looking_turn):
@@ -185,6 +185,9 @@ class AccountDialer:
                     await self._end_turn(account_row.end_looking_turn)
             except NotReady as error:
                 log.warning("reconcile.failed", account=self.account.name, error=str(error))
+                pause_s = min(10.0, 2 * pause_s)
+            else:
+                pause_s = usual_s
             await self._clock.sleep(pause_s)
 
     async def _collect(self) -> None:

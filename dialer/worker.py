@@ -37,6 +37,8 @@ T = TypeVar("T")
 
 FOLLOW_S = 1.0
 """How often a worker looks which campaigns run."""
+FOLLOW_S_MAX = 10.0
+"""The same while the database cannot be reached, at most."""
 RETRY_S_MAX = 60.0
 """The longest pause before an account that cannot be used is tried again."""
 
@@ -125,19 +127,22 @@ class Worker:
 
     async def _follow(self, start: Callable[..., object]) -> None:
         """Take up every campaign that begins to run, until told to stop."""
+        pause_s = FOLLOW_S
         with anyio.move_on_after(self._for_s):
             while not self._stopping.is_set():
                 try:
                     found = await self._in_database(partial(campaigns.running, self._store))
                 except NotReady as error:
                     log.warning("campaigns.not_read", error=str(error))
+                    pause_s = min(FOLLOW_S_MAX, 2 * pause_s)
                 else:
+                    pause_s = FOLLOW_S
                     for one in found:
                         await self._take_up(one, start)
                 for lane in self._lanes():
                     for ended in lane.drop_ended():
                         log.info("campaign.left", campaign=ended.name, state=ended.state)
-                with anyio.move_on_after(FOLLOW_S):
+                with anyio.move_on_after(pause_s):
                     await self._stopping.wait()
         self._stopping.set()
 
