@@ -104,6 +104,8 @@ class Hamsa:
                     return [each]
                 if digits_of(each.phone or "") == digits and each.agent in (None, attempt.agent):
                     found.append(each)
+        if len(found) == 1 and found[0].outcome is not None:
+            return [await self._calls.whole(found[0])]
         return found
 
     async def executions(self, agent: str, since_us: int) -> AsyncIterator[list[Execution]]:

@@ -37,13 +37,17 @@ CLOCK_AHEAD_MS = 600_000
 
 
 class HamsaCalls:
-    """Reads one account's calls; remembers which were read whole and which have their cost."""
+    """Reads one account's calls; remembers what asking about each of them brought.
+
+    A call may be seen before its attempt is known to be accepted, so what was learned is told again with
+    every reading.
+    """
 
     def __init__(self, api: HamsaApi, options: HamsaOptions) -> None:
         self._api = api
         self._options = options
-        self._read_whole: set[str] = set()
-        self._costs_asked: set[str] = set()
+        self._recordings: dict[str, str | None] = {}
+        self._costs: dict[str, float | None] = {}
 
     async def conversations(self, agent: str | None, since_us: int) -> AsyncIterator[list[Execution]]:
         """Yield the list's pages since a moment, of one agent or of all. Raises NotReady.
@@ -65,15 +69,20 @@ class HamsaCalls:
             yield [each for each in read if each and (each.created_at_us or oldest_us) >= oldest_us]
 
     async def executions(self, agent: str, since_us: int) -> AsyncIterator[list[Execution]]:
-        """Yield the same, with calls that are over read whole the first time. Raises NotReady."""
+        """Yield the same, with recordings: a call that is over is read whole, once. Raises NotReady."""
         left = DETAILS_A_READING if self._options.details else 0
         async for page in self.conversations(agent, since_us):
-            wanted = [each for each in page if each.outcome and each.provider_ref not in self._read_whole]
+            wanted = [each for each in page if each.outcome and each.provider_ref not in self._recordings]
             wanted, left = wanted[:left], max(0, left - len(wanted))
             for some in batched(wanted):
-                yield await together(self._whole, some)
+                yield await together(self.whole, some)
             taken = {each.provider_ref for each in wanted}
-            yield [each for each in page if each.provider_ref not in taken]
+            known = self._recordings
+            yield [
+                replace(each, recording_url=known.get(each.provider_ref))
+                for each in page
+                if each.provider_ref not in taken
+            ]
 
     async def one(self, call_id: str) -> Execution | None:
         """Return what the page of one conversation says; None where there is none. Raises NotReady."""
@@ -87,12 +96,18 @@ class HamsaCalls:
         return read_execution(data, self._options.terminated) if isinstance(data, dict) else None
 
     async def costs(self, since_us: int) -> AsyncIterator[list[Execution]]:
-        """Yield calls that are over with their cost, each once; nothing where no cost can be had."""
+        """Yield calls that are over with their cost, asked for once; nothing where none can be had."""
         if not self._options.job_id_key:
             return
         left = COSTS_A_READING
         async for page in self.conversations(None, since_us):
-            wanted = [each for each in page if each.outcome and each.provider_ref not in self._costs_asked]
+            over = [each for each in page if each.outcome]
+            yield [
+                replace(each, cost=self._costs[each.provider_ref])
+                for each in over
+                if self._costs.get(each.provider_ref) is not None
+            ]
+            wanted = [each for each in over if each.provider_ref not in self._costs]
             wanted, left = wanted[:left], max(0, left - len(wanted))
             for some in batched(wanted):
                 bills = [each for each in await together(self._with_cost, some) if each.cost is not None]
@@ -102,30 +117,33 @@ class HamsaCalls:
             if left == 0:
                 return
 
-    async def _whole(self, row: Execution) -> Execution:
+    async def whole(self, row: Execution) -> Execution:
         """Return the call as its own page has it; as the list had it where the page cannot be had."""
-        self._read_whole.add(row.provider_ref)
+        if not self._options.details:
+            return row
+        self._recordings[row.provider_ref] = None
         try:
-            whole = await self.one(row.provider_ref)
+            found = await self.one(row.provider_ref)
         except NotReady:
             return row
-        if whole is None or whole.outcome is None:
+        if found is None or found.outcome is None:
             return row
-        return replace(whole, phone=whole.phone or row.phone, duration_s=whole.duration_s or row.duration_s)
+        self._recordings[row.provider_ref] = found.recording_url
+        return replace(found, phone=found.phone or row.phone, duration_s=found.duration_s or row.duration_s)
 
     async def _with_cost(self, call: Execution) -> Execution:
         """Return the call with its cost; a call with talk that costs nothing is not billed yet."""
         try:
             answer = await self._api.get(JOBS_PATH, {self._options.job_id_key: call.provider_ref})
         except NotKnown:
-            self._costs_asked.add(call.provider_ref)
+            self._costs[call.provider_ref] = None
             return call
         except NotReady:
             return call
         cost = read_cost(answer)
         if cost == 0.0 and call.duration_s:
             return call
-        self._costs_asked.add(call.provider_ref)
+        self._costs[call.provider_ref] = cost
         return replace(call, cost=cost)
 
 

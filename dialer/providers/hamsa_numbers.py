@@ -35,7 +35,6 @@ async def agents(api: HamsaApi) -> AsyncIterator[list[Agent]]:
             Agent(
                 agent,
                 name=_text(row.get("name")),
-                status=_text(row.get("type")),
                 numbers=tuple(filter(None, [_text(row.get("phoneNumber", {}), "number")])),
                 raw=without_secrets(row),
             )
@@ -98,9 +97,19 @@ async def attach_numbers(api: HamsaApi, agent: str, wanted: Sequence[str]) -> li
                 f"{number.phone} is attached to agent {number.agent}{f' ({name})' if name else ''}; "
                 "detach it there first; nothing was changed"
             )
+    done: list[str] = []
     for number in found:
         if number.agent is None:
-            await api.order(ASSIGN_PATH, {"voiceAgentId": agent, "phoneNumber": number.phone})
+            try:
+                await api.order(ASSIGN_PATH, {"voiceAgentId": agent, "phoneNumber": number.phone})
+            except (BadInput, NotReady) as error:
+                if done:
+                    said = str(error).removesuffix("; nothing was changed")
+                    raise type(error)(
+                        f"{number.phone}: {said}; attached before that: {', '.join(done)}"
+                    ) from error
+                raise
+            done.append(number.phone)
     own = await _own(api)
     return [_find(api, own, number.phone) for number in found]
 

@@ -157,4 +157,4 @@ def _cut(rows: list[dict[str, Any]], request: Request) -> list[dict[str, Any]]:
 
 
 def _name(agent: str) -> str:
-    return f"Agent {agent[:8]}"
+    return f"Agent {agent[-4:]}"
