@@ -43,7 +43,9 @@ def demo(rest: list[str]) -> int:
 def test(rest: list[str]) -> int:
     """every test, on SQLite and on PostgreSQL"""
     install("dev")
-    return run("-m", "pytest", *rest)
+    # One process per core; `-n 0` runs everything in one, for a debugger.
+    spread = () if any(word.startswith("-n") for word in rest) else ("-n", "auto")
+    return run("-m", "pytest", *spread, *rest)
 
 
 def lint(rest: list[str]) -> int:

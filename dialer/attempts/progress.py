@@ -55,7 +55,10 @@ class RunProgress:
         ]
         if not self.rules_followed:
             parts.append("no calling rules followed")
-        return f"{self.campaign}: {', '.join(parts)}; ended: {self.ended}"
+        later = ""
+        if self.waiting_left and self.next_due_at_us is not None:
+            later = f"; the next call may be placed at {as_datetime(self.next_due_at_us):%Y-%m-%d %H:%M} UTC"
+        return f"{self.campaign}: {', '.join(parts)}; ended: {self.ended}{later}"
 
     def as_json(self) -> dict[str, Any]:
         """Return the run as a JSON document."""
