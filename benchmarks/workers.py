@@ -20,20 +20,33 @@ from stage.databases import fresh, machine
 from stage.durable import fill
 from stage.server import Served, serving
 
+from dialer.base.settings import read_settings
+from dialer.campaign import read_campaign
 from dialer.store.database import Store
 from dialer.store.migrate import prepare
 
 ROUNDS = 3
 CALLS = 6000
 NUMBERS = count(1)
-SPEC = '{"name":"%s","call":{"account":"bench","agent":"962"},"list":{"files":["*.csv"],"phone":["phone"]}}'
+CAMPAIGN = """
+[list]
+files = ["*.csv"]
+phone = "phone"
+[call]
+account = "bench"
+agent = "962"
+[hours]
+rules = []
+"""
 
 
 def main() -> None:
+    os.environ["BENCH_TOKEN"] = "bench"
     print(f"{machine()}; {CALLS} calls, the server answers at once, {ROUNDS} rounds in turn")
     with tempfile.TemporaryDirectory() as name, fresh("postgresql") as url, serving() as server:
         folder = Path(name)
-        (folder / "campaigns").mkdir()
+        (folder / "campaigns" / "bench").mkdir(parents=True)
+        (folder / "campaigns" / "bench" / "campaign.toml").write_text(CAMPAIGN)
         (folder / "dialer.toml").write_text(
             f'database_url = "{url}"\n[accounts.bench]\nprovider = "unleashx"\nbase_url = "{server.url}"\n'
             'token = "env:BENCH_TOKEN"\nrequests_in_flight_max = 64\npoll_s = 600.0\n'
@@ -56,12 +69,9 @@ def one_round(store: Store, server: Served, folder: Path, workers: int) -> float
     started = [start(folder) for _ in range(workers)]
     time.sleep(3.0 + workers)  # all of them are up, and find nothing to do
     server.seen()
-    campaign_id = fill(store, number, CALLS)
-    with store.write() as connection:
-        connection.execute(
-            text("UPDATE campaigns SET spec = :spec, for_workers = 1 WHERE campaign_id = :id"),
-            {"spec": SPEC % f"bench-{number}", "id": campaign_id},
-        )
+    campaign = read_campaign(folder / "campaigns" / "bench", read_settings(folder / "dialer.toml"))
+    spec = campaign.model_copy(update={"name": f"bench-{number}"}).model_dump_json()
+    campaign_id = fill(store, number, CALLS, spec)
     until = time.monotonic() + 120
     while time.monotonic() < until and waiting(store, campaign_id):
         time.sleep(0.2)
@@ -80,7 +90,6 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "dialer", "worker"],
         cwd=folder,
-        env={**os.environ, "BENCH_TOKEN": "bench"},
         stdout=subprocess.DEVNULL,
         stderr=(folder / "worker.log").open("ab"),
     )

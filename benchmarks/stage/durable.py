@@ -11,6 +11,7 @@ from random import Random
 import anyio
 import polars as pl
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from dialer.attempts import workers
 from dialer.attempts.breaker import Breaker
@@ -71,12 +72,15 @@ async def provider_at(url: str, in_flight: int) -> AsyncIterator[Provider]:
         yield UnleashX(account, client, CLOCK, anyio.lowlevel.checkpoint)
 
 
-def fill(store: Store, number: int, calls: int) -> int:
-    """Put a campaign with so many waiting contacts into the database; return its id."""
+def fill(store: Store, number: int, calls: int, spec: str = "{}") -> int:
+    """Put a running campaign with so many waiting contacts into the database; return its id."""
     with store.write() as connection:
-        campaign_id: int = connection.exec_driver_sql(
-            "INSERT INTO campaigns (name, account, state, spec, created_at_us, changed_at_us)"
-            f" VALUES ('bench-{number}', 'bench', 'running', '{{}}', 0, 0) RETURNING campaign_id"
+        campaign_id: int = connection.execute(
+            text(
+                "INSERT INTO campaigns (name, account, state, spec, for_workers, created_at_us,"
+                " changed_at_us) VALUES (:name, 'bench', 'running', :spec, 1, 0, 0) RETURNING campaign_id"
+            ),
+            {"name": f"bench-{number}", "spec": spec},
         ).scalar_one()
         frame = pl.DataFrame(
             {
