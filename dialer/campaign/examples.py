@@ -68,7 +68,7 @@ priority = 0                               # each step doubles its share of a sh
 
 [hours]                                    # left out: the rules of each contact's own region (auto)
 rules = "auto"                             # or rule ids (dialer rules list), or "own", or [] for none at all
-days = "mon-fri"                           # your own hours, on the contact's clock; they only narrow the rules
+days = "mon-fri"                           # your own hours, on the contact's clock; they narrow the rules
 start = "10:00"
 end = "18:00"
 holidays = true                            # public holidays of the contact's region are kept
