@@ -19,6 +19,7 @@ from dialer.calls.books import Books as Books
 from dialer.calls.books import Example as Example
 from dialer.calls.mended import MendedBatch, MendedList, as_mended
 from dialer.campaign import Campaign
+from dialer.campaign.campaign import ListSection
 from dialer.contacts import normalize
 from dialer.contacts.accept import REJECT_COLUMNS, Sorted, accept
 from dialer.contacts.taken import Taken
@@ -109,7 +110,7 @@ def load(
         books = Books(_shown(one, campaign), one.info.notes, one.info.found())
         all_books.append(books)
         before = _loaded(store, known.campaign_id, one)
-        if only_new and campaign.list.model_dump_json() in before:
+        if only_new and any(_same_settings(campaign.list, settings) for settings in before):
             books.skipped = True
             continue
         numbered = groups.Numbered(store, known.campaign_id)
@@ -281,6 +282,17 @@ def _loaded(store: Store, campaign_id: int, one: ListFile) -> list[str]:
     with store.read() as connection:
         rows = store.execute(connection, LOADED, campaign_id=campaign_id, sha256=one.info.sha256)
         return [row[0] for row in rows]
+
+
+def _same_settings(section: ListSection, before: str) -> bool:
+    """Return whether a file was loaded as it would be now.
+
+    A setting that an earlier version did not know had its default there, and is no news.
+    """
+    # Which files there are says nothing of how one of them is read.
+    defaults = ListSection.model_construct(files=()).model_dump(mode="json", exclude={"files"})
+    loaded, now = orjson.loads(before), section.model_dump(mode="json")
+    return all(loaded.get(name, default) == now[name] for name, default in defaults.items())
 
 
 def _check_columns(campaign: Campaign, one: ListFile) -> None:

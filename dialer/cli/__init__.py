@@ -105,6 +105,15 @@ def main(words: Sequence[str] | None = None) -> int:
             "run it again with DIALER_DEBUG=1 to see where",
             1,
         )
+    except BaseException as error:
+        # What panics in polars, which is written in Rust, is no Exception, that nobody may pass over it.
+        if type(error).__name__ != "PanicException":
+            raise
+        return _say(
+            f"polars, which dialer is built on, failed in a way it should not ({error}); run it again, and if"
+            " it fails again, send us this message with the command and a few rows of the list",
+            1,
+        )
     return result if isinstance(result, int) else 0
 
 

@@ -22,7 +22,7 @@ from dialer.contacts.mend import (
 from dialer.contacts.numbers import I32, I64, U64, Flags, Numbers, Outcome, Sparse, Verdict
 from dialer.contacts.reader import Reader
 
-_DIGITS_OF_A_NUMBER = 7
+DIGITS_OF_A_NUMBER = 7
 """A part of a cell with as many digits is a number of its own, not an extension."""
 
 _TWO_NUMBERS = r"^(?:\D*\d){14}"
@@ -93,7 +93,7 @@ def _suspects(texts: pl.Series, numbers: Numbers, asked: Asked) -> I64:
     unusual = pl.DataFrame({"text": texts.gather(rows).fill_null(""), "valid": valid})
     text, valid_alone = pl.col("text"), pl.col("valid")
     # Two numbers need room, and what libphonenumber reads keeps its invisible characters.
-    roomy = (text.str.len_bytes() > 2 * _DIGITS_OF_A_NUMBER) & text.str.contains(_TWO_NUMBERS)
+    roomy = (text.str.len_bytes() > 2 * DIGITS_OF_A_NUMBER) & text.str.contains(_TWO_NUMBERS)
     two = (~valid_alone | roomy) & text.str.contains(PARTED)
     mask = text.str.contains(DAMAGED) | two | (~valid_alone & text.str.contains(HIDDEN))
     suspects: I64 = rows[unusual.select(mask).to_series().to_numpy()]
@@ -171,7 +171,7 @@ def _choose(wholes: pl.DataFrame, parts: pl.DataFrame, height: int) -> pl.DataFr
     summary = best.group_by("row", maintain_order=True).agg(
         pl.col("value", "outcome", "extension", "valid").first().name.suffix("_part"),
         note_part=join_notes(pl.col("note"), pl.format("{} number of the cell used", ordinal)).first(),
-        long_parts=(pl.col("digits") >= _DIGITS_OF_A_NUMBER).sum(),
+        long_parts=(pl.col("digits") >= DIGITS_OF_A_NUMBER).sum(),
         valid_parts=pl.col("valid").sum(),
         others=pl.col("value").filter("dialable").unique(maintain_order=True),
     )

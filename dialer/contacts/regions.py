@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from difflib import get_close_matches
 from functools import cache, lru_cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Any
 import phonenumbers
 
 from dialer.base.errors import BadInput
-from dialer.base.words import did_you_mean
+
+_NEAR = 0.8
+"""How like two names must be: 'Indai' and 'india' are, 'Atlantis' and 'irlanti' (0.67) are not."""
 
 _ALIASES = """
     AE UAE Emirates
@@ -112,17 +115,16 @@ def require_region(text: str) -> str:
     """
     region = region_of(text)
     if region is None:
-        known = sorted(phonenumbers.SUPPORTED_REGIONS) if len(text) < 3 else [*_regions_by_name()]
-        raise BadInput(
-            f"region = {text!r}: expected an ISO code such as 'IN' or 'GB'{did_you_mean(text, known)}"
-        )
+        raise BadInput(f"region = {text!r}: expected an ISO code such as 'IN' or 'GB'{suggest_region(text)}")
     return region
 
 
 @lru_cache(maxsize=256)
 def suggest_region(text: str) -> str:
-    """Return ` (did you mean 'x'?)` for the nearest country name, or an empty text."""
-    return did_you_mean(_plain(text), _regions_by_name()) if len(text) > 3 else ""
+    """Return ` (did you mean 'X'?)` for a country's name with a slip or two, or an empty text."""
+    names = _regions_by_name()
+    near = get_close_matches(_plain(text), names, n=1, cutoff=_NEAR) if len(text) > 3 else []
+    return f" (did you mean '{name_of(names[near[0]])}'?)" if near else ""
 
 
 def name_of(region: str | None) -> str:

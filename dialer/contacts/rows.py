@@ -12,9 +12,9 @@ import polars as pl
 
 from dialer.base.errors import BadInput
 from dialer.base.words import did_you_mean
-from dialer.contacts.cells import Asked, Cells, read_cells
+from dialer.contacts.cells import DIGITS_OF_A_NUMBER, Asked, Cells, read_cells
 from dialer.contacts.chunks import in_chunks
-from dialer.contacts.numbers import I64, TYPES, Flags, Sparse, as_e164
+from dialer.contacts.numbers import I32, I64, TYPES, Flags, Sparse, Verdict, as_e164
 from dialer.contacts.reader import READER, index_of
 from dialer.contacts.reasons import explain
 from dialer.contacts.regions import region_of, require_region
@@ -113,13 +113,36 @@ def _regions(
 
 
 def _first_dialable(cells: list[Cells], texts: list[pl.Series], asked: Asked) -> I64:
-    """Return each row's column: the first dialable one, else the first that is not blank, else the first."""
+    """Return each row's column: the first dialable one, else the first of those that tell most."""
     if len(cells) == 1:
         return np.zeros(len(cells[0].value), dtype=np.int64)
-    filled = np.stack([(text.str.strip_chars().fill_null("") != "").to_numpy() for text in texts])
     dialable = np.stack([asked.dialable(column.outcome) for column in cells])
-    chosen: I64 = np.where(dialable.any(axis=0), dialable.argmax(axis=0), filled.argmax(axis=0))
+    chosen: I64 = dialable.argmax(axis=0)
+    rows = np.flatnonzero(~dialable.any(axis=0))
+    if len(rows):
+        tells = [
+            _tells(text.gather(rows), column.outcome[rows], asked)
+            for text, column in zip(texts, cells, strict=True)
+        ]
+        chosen[rows] = np.argmax(tells, axis=0)
     return chosen
+
+
+def _tells(texts: pl.Series, outcome: I32, asked: Asked) -> I64:
+    """Return how much each text that is not dialable says of why: nothing, a word, digits, a number."""
+    text = pl.col("text").fill_null("")
+    digits = text.str.count_matches(r"\d")
+    filled = text.str.strip_chars() != ""
+    shown = pl.DataFrame({"text": texts}).select(
+        pl.when(digits >= DIGITS_OF_A_NUMBER)
+        .then(3)
+        .when(digits > 0)
+        .then(2)
+        .otherwise(filled.cast(pl.Int64))
+    )
+    numbers = asked.reader.outcomes.verdicts()[outcome] == Verdict.VALID
+    told: I64 = np.where(numbers, 4, shown.to_series().to_numpy())
+    return told
 
 
 def _pick(cells: list[Cells], chosen: I64) -> Cells:

@@ -8,9 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import orjson
 import polars as pl
 import pytest
-from sqlalchemy import Connection, event, inspect
+from sqlalchemy import Connection, event, inspect, text
 
 from dialer.base.errors import BadInput, NotReady
 from dialer.calls.load import check_lists, load
@@ -81,6 +82,20 @@ def test_only_new_skips_a_file_that_was_loaded_and_takes_a_changed_one(store: St
     campaign_in(tmp_path, people=LIST + "k9,2125550199,,US,,\n")
     [books] = load(store, campaign, only_new=True)
     assert (books.skipped, books.accepted) == (False, 1)
+
+
+def test_a_load_of_an_earlier_version_is_known_and_one_with_other_settings_is_not(
+    store: Store, tmp_path: Path
+) -> None:
+    load(store, campaign_in(tmp_path, people=LIST))
+    [(settings,)] = rows(store, "SELECT settings FROM loads")
+    known = orjson.loads(str(settings))
+    with store.write() as connection:
+        earlier = {name: value for name, value in known.items() if name not in ("sheets", "again")}
+        connection.execute(text("UPDATE loads SET settings = :it"), {"it": orjson.dumps(earlier).decode()})
+    assert load(store, campaign_in(tmp_path), only_new=True)[0].skipped
+    other = campaign_in(tmp_path, CAMPAIGN.replace('region = "US"', 'region = "CA"'))
+    assert not load(store, other, only_new=True)[0].skipped
 
 
 def test_an_interrupted_load_leaves_nothing_of_the_file(

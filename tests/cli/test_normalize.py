@@ -111,3 +111,17 @@ def test_check_refuses_a_list_without_a_header_and_shows_its_first_row(
     (spring.parent / "people.csv").write_text("k1,+44 20 7946 0018,GB\nk2,+91 98765 43210,IN\n")
     assert main(["check", "spring"]) == 2
     assert "looks like data, not like a header: 'k1,+44 20 7946 0018,GB'" in capsys.readouterr().err
+
+
+def test_a_panic_in_polars_is_told_in_a_sentence(
+    people: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def panic(*_: object) -> None:
+        raise pl.exceptions.PanicException("index out of bounds")
+
+    monkeypatch.setattr("dialer.cli.normalize.open_list", panic)
+    assert main(["normalize", str(people), "--phone", "mobile", "--to", "clean.csv"]) == 1
+    said = capsys.readouterr().err
+    assert "polars" in said
+    assert "index out of bounds" in said
+    assert "Traceback" not in said

@@ -194,14 +194,14 @@ def test_a_region_column_holds_codes_and_names_and_falls_back_to_the_region():
         "+442079460018",
     ]
     assert answer["reason"].to_list()[7] == "no_region"
-    assert "united kingdom" in answer["suggestion"].to_list()[7]
+    assert "United Kingdom" in answer["suggestion"].to_list()[7]
 
 
 def test_wrong_arguments_are_refused_with_a_suggestion():
     rows = pl.DataFrame({"phone": ["9876543210"]})
     with pytest.raises(BadInput, match="did you mean 'phone'"):
         normalize(rows, "phnoe", "IN")
-    with pytest.raises(BadInput, match="did you mean 'germany'"):
+    with pytest.raises(BadInput, match="did you mean 'Germany'"):
         normalize(rows, "phone", "Germny")
     with pytest.raises(BadInput, match="did you mean 'mobile'"):
         normalize(rows, "phone", "IN", types=["mobil"])
@@ -217,3 +217,24 @@ def test_rows_of_several_chunks_keep_their_order(monkeypatch):
     monkeypatch.setattr("dialer.contacts.chunks._ROWS_MIN", 4)
     monkeypatch.setattr("dialer.contacts.chunks._ROWS_MAX", 4)
     assert_frame_equal(normalize(rows, "phone", "IN"), whole)
+
+
+@pytest.mark.parametrize(
+    ("mobile", "landline", "column", "reason"),
+    [
+        (None, "98765", "landline", "emergency_or_short"),
+        ("ask her", "012 3456", "landline", "too_short"),
+        ("98765", "020 7946 001", "landline", "not_valid"),
+        ("+91 00000 00000", "9.19877E+11", "mobile", "not_valid"),
+        ("12345 6789", "+1 900 234 5678", "landline", "type_not_allowed"),
+        ("  ", "ask her", "landline", "no_digits"),
+        (None, " ", "mobile", "blank"),
+    ],
+)
+def test_of_several_columns_the_one_that_tells_most_says_why(mobile, landline, column, reason):
+    rows = pl.DataFrame(
+        {"mobile": [mobile], "landline": [landline]}, schema=dict.fromkeys(("mobile", "landline"), pl.String)
+    )
+    answer = normalize(rows, ["mobile", "landline"], "IN", types=["mobile"]).row(0, named=True)
+    assert (answer["column"], answer["reason"]) == (column, reason)
+    assert answer["raw"] == rows[column][0]

@@ -3,7 +3,7 @@ import pytest
 from phonenumbers.geodata.locale import LOCALE_DATA
 
 from dialer.base.errors import BadInput
-from dialer.contacts.regions import _locales, name_of, region_of, require_region
+from dialer.contacts.regions import _locales, name_of, region_of, require_region, suggest_region
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,11 @@ def test_an_unknown_default_region_is_refused():
 def test_the_names_of_countries_are_read_without_the_towns():
     assert _locales() == LOCALE_DATA
     assert _locales() is not LOCALE_DATA
+
+
+@pytest.mark.parametrize(
+    ("text", "suggested"),
+    [("Germny", "Germany"), ("Indai", "India"), ("Untied Kingdom", "United Kingdom"), ("Atlantis", None)],
+)
+def test_only_a_name_that_is_close_is_suggested(text, suggested):
+    assert suggest_region(text) == (f" (did you mean '{suggested}'?)" if suggested else "")
