@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, make_url, text
 
 from dialer.base.clock import ManualClock
@@ -16,6 +17,10 @@ from dialer.store.database import Store
 from dialer.store.migrate import upgrade
 
 NUMBERS = count(1)
+
+# A busy machine is slow now and then: that is no mistake of ours.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     ValidationInfo,
+    model_validator,
 )
 
 from dialer.base.environment import environment_values, variable_of
@@ -44,6 +45,14 @@ def _token(token: SecretStr, info: ValidationInfo) -> SecretStr:
         raise ValueError(_REFERENCE)
     kind, _, rest = text.partition(":")
     return SecretStr(f"file:{folder / Path(rest.strip()).expanduser()}" if kind == "file" else text)
+
+
+def _beside(value: Any, folder: Path) -> Any:
+    if isinstance(value, str) and value.startswith("file:"):
+        return f"file:{folder / Path(value.removeprefix('file:').strip()).expanduser()}"
+    if isinstance(value, dict):
+        return {key: _beside(one, folder) for key, one in value.items()}
+    return [_beside(one, folder) for one in value] if isinstance(value, list) else value
 
 
 def _base_url(url: str) -> str:
@@ -95,6 +104,17 @@ class Account(BaseModel):
         use_attribute_docstrings=True,
         hide_input_in_errors=True,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _files_here(cls, values: Any, info: ValidationInfo) -> Any:
+        """Secrets in files stand beside dialer.toml, whichever key names them."""
+        folder = _folder(info)
+        if folder is None or not isinstance(values, dict):
+            return values
+        return {
+            key: value if key in cls.model_fields else _beside(value, folder) for key, value in values.items()
+        }
 
     name: str
     """The account's name: the table's key in dialer.toml."""

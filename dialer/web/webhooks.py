@@ -64,8 +64,8 @@ class Listener:
 
     def admits(self, secret: str | None) -> bool:
         """Return whether a request that came by this path may be the provider's."""
-        if secret is None:
-            return self.verifies
+        if secret is None or not self.secret:
+            return secret is None and self.verifies
         return hmac.compare_digest(secret.encode(), self.secret.encode())
 
 
@@ -185,7 +185,9 @@ def listeners_of(accounts: Mapping[str, Account]) -> tuple[list[Listener], list[
                 others.append(f"account '{account.name}': {account.provider} has no webhooks")
                 continue
             verifies = bool(getattr(provider, "verifies_events", False))
-            listeners.append(Listener(account, provider, verifies, path_secret(account)))
+            # A gateway that signs its events may need no token; only unproven ones need a secret path.
+            secret = "" if verifies and account.token is None else path_secret(account)
+            listeners.append(Listener(account, provider, verifies, secret))
         except BadInput as error:
             others.append(f"account '{account.name}' is not heard: {error}")
     return listeners, others

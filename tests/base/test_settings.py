@@ -267,3 +267,13 @@ def test_an_account_made_in_python_may_hold_its_token() -> None:
 def test_settings_do_not_print_secrets() -> None:
     settings = read(TOML, DIALER_DATABASE_URL="postgresql://user:hunter2@host/name")
     assert "hunter2" not in f"{settings!r} {settings}"
+
+
+def test_a_file_of_a_providers_own_secret_stands_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "dialer.toml").write_text(
+        '[accounts.phone]\nprovider = "agentphone"\nwebhook_secret = ["file:old", "env:NEW"]\n'
+        '[accounts.gate]\nprovider = "http"\nheaders = { Authorization = "file:/run/key" }\n'
+    )
+    accounts = read_settings(tmp_path / "dialer.toml", {}).accounts
+    assert account_options(accounts["phone"])["webhook_secret"] == [f"file:{tmp_path / 'old'}", "env:NEW"]
+    assert account_options(accounts["gate"])["headers"] == {"Authorization": "file:/run/key"}
