@@ -22,7 +22,7 @@ from dialer.attempts.progress import RunProgress
 from dialer.attempts.reconcile import Reconciled, Reconciler
 from dialer.attempts.workers import LEASE_S
 from dialer.base.clock import Clock, SystemClock
-from dialer.base.errors import NotReady
+from dialer.base.errors import BadInput, NotReady
 from dialer.base.ids import new_worker_id
 from dialer.base.settings import Account
 from dialer.calls import campaigns
@@ -106,7 +106,11 @@ class Run:
             )
             await self._dialer.enter()
             await self._in_database(partial(self._look, known))
-            dialing = await self._dialer.take_up(known.campaign_id, self._campaign)
+            try:
+                dialing = await self._dialer.take_up(known.campaign_id, self._campaign)
+            except BadInput:
+                await self._in_database(partial(self._go_back, known))
+                raise
             self._allowed = dialing.allowed
             self.progress.counts = self._dialer.lane.counts
             make_way()
@@ -130,6 +134,12 @@ class Run:
             campaigns.start(self._store, connection, known)
             return known
 
+    def _go_back(self, known: KnownCampaign) -> None:
+        """End a run that was refused before it began."""
+        with self._store.write() as connection:
+            campaigns.end_run(self._store, connection, known.name, self._lease.worker)
+        self._lease.leave()
+
     def _interrupt(self) -> None:
         self.progress.ended = "interrupted"
         self._dialer.lane.stop()
@@ -143,10 +153,7 @@ class Run:
             else:
                 campaigns.end_run(self._store, connection, known.name, self._lease.worker)
         self._lease.leave()
-        with self._store.write() as connection:
-            now = campaigns.find(self._store, connection, known.name)
-            if now is not None and now.state == "canceled":
-                campaigns.settle_canceled(self._store, connection, now)
+        campaigns.settle_if_canceled(self._store, known.name)
         progress = self.progress
         self._look(known)
         if self._interrupted.signaled is not None:

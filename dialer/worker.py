@@ -17,7 +17,7 @@ import anyio.to_thread
 import structlog
 from pydantic import ValidationError
 
-from dialer.attempts.dialing import LaneCounts
+from dialer.attempts.dialing import Dialing, LaneCounts
 from dialer.attempts.lane import Lane
 from dialer.attempts.lease import Lease
 from dialer.attempts.workers import LEASE_S
@@ -141,7 +141,7 @@ class Worker:
                         await self._take_up(one, start)
                 for lane in self._lanes():
                     for ended in lane.drop_ended():
-                        log.info("campaign.left", campaign=ended.name, state=ended.state)
+                        await self._let_go(ended)
                 with anyio.move_on_after(pause_s):
                     await self._stopping.wait()
         self._stopping.set()
@@ -171,6 +171,14 @@ class Worker:
         else:
             self.progress.campaigns.add(found.name)
             log.info("campaign.taken_up", campaign=found.name, account=found.account)
+
+    async def _let_go(self, ended: Dialing) -> None:
+        log.info("campaign.left", campaign=ended.name, state=ended.state)
+        if ended.state == "canceled":  # what was leased then has come back since
+            try:
+                await self._in_database(partial(campaigns.settle_if_canceled, self._store, ended.name))
+            except NotReady as error:
+                log.warning("campaign.not_settled", campaign=ended.name, error=str(error))
 
     def _refuse(self, found: RunningCampaign, why: str) -> None:
         if self._refused.get(found.campaign_id) != why:

@@ -198,6 +198,14 @@ def redialing(store: Store) -> set[int]:
         return {row[0] for row in rows if orjson.loads(row[1]).get("on_unknown") == "redial"}
 
 
+def settle_if_canceled(store: Store, name: str) -> None:
+    """Cancel what returned to `waiting` after the campaign was canceled, if it was."""
+    with store.write() as connection:
+        known = find(store, connection, name)
+        if known is not None and known.state == "canceled":
+            settle_canceled(store, connection, known)
+
+
 def settle_canceled(store: Store, connection: Connection, known: KnownCampaign) -> None:
     """Cancel what returned to `waiting` after the campaign was canceled."""
     store.execute(connection, CANCEL_WAITING, campaign_id=known.campaign_id)
