@@ -47,6 +47,8 @@ T = TypeVar("T")
 
 LAST_COSTS_S = 10.0
 """How long a run that is over may still ask what its last calls cost."""
+WINDOWS_TURN_S = 5.0
+"""How often the windows that come next are evaluated, and groups of a new list are learned."""
 PACE_TURN_S = 0.5
 """How often a worker asks for a campaign's own pace that another worker keeps."""
 
@@ -155,8 +157,20 @@ class AccountDialer:
         allowed = Allowed.of(campaign, self._rules, known)
         refusals = {one: rule.id for one, rule in allowed.refusals(now_us).items()}
         groups.set_aside(self._store, campaign_id, refusals)
-        allowed.open_groups(now_us)  # evaluates every window once, here and not between two calls
+        allowed.look_ahead(now_us)  # evaluates every window once, here and not between two calls
+        allowed.open_groups(now_us)
         return allowed
+
+    def _renew(self, campaign_id: int, allowed: Allowed) -> None:
+        """Learn of groups that a list brought since, and find the windows that come next."""
+        groups.regroup(self._store, campaign_id)
+        with self._store.read() as connection:
+            known = groups.groups_of(self._store, connection, campaign_id)
+            now_us = self._store.now_us(connection)
+        if allowed.learn(known):
+            refusals = {one: rule.id for one, rule in allowed.refusals(now_us).items()}
+            groups.set_aside(self._store, campaign_id, refusals)
+        allowed.look_ahead(now_us)
 
     async def run(self) -> None:
         """Dial, look up and read outcomes until the lane was stopped and has drained.
@@ -168,6 +182,7 @@ class AccountDialer:
             tasks.start_soon(self._reconcile)
             tasks.start_soon(self._collect)
             tasks.start_soon(self._take_paces)
+            tasks.start_soon(self._keep_windows)
             await self.lane.run()
             tasks.cancel_scope.cancel()
         await self._read_last_costs()
@@ -256,6 +271,18 @@ class AccountDialer:
                         await self._take_pace(dialing)
                     except NotReady as error:
                         log.warning("pace.not_taken", campaign=dialing.name, error=str(error))
+
+    async def _keep_windows(self) -> None:
+        """Evaluate windows before the lane asks for them, beside its own turns at the database."""
+        beside = anyio.CapacityLimiter(1)
+        while True:
+            await self._clock.sleep(WINDOWS_TURN_S)
+            for dialing in list(self.lane.dialings):
+                renew = partial(self._renew, dialing.campaign_id, dialing.allowed)
+                try:
+                    await anyio.to_thread.run_sync(renew, limiter=beside)
+                except NotReady as error:
+                    log.warning("windows.not_renewed", campaign=dialing.name, error=str(error))
 
     async def _take_pace(self, dialing: Dialing) -> None:
         """Become the one that dials a campaign with a pace of its own, and learn what left lately."""

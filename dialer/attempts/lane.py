@@ -356,6 +356,8 @@ class Lane:
             self.counts.throttled += 1
             self._hold(result.retry_after_s or min(60.0, 0.5 * 2 ** min(self._throttles, 7)))
             return
+        if result.code == "window_closed":
+            return  # ours to decide, and no failure of anybody
         if isinstance(result, AccountStopped):
             dialing.halt(str(result))
             return

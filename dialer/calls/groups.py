@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import polars as pl
 from sqlalchemy import Connection
 
+from dialer.rules.local_time import zone_names
 from dialer.rules.places import Group, group_keys
 from dialer.store.database import Dialects, Store, as_rows
 
@@ -92,13 +94,21 @@ class Numbered:
 def groups_of(store: Store, connection: Connection, campaign_id: int) -> dict[int, Group]:
     """Return the groups that contacts of the campaign are in, by id."""
     rows = store.execute(connection, OF_CAMPAIGN, campaign_id=campaign_id)
-    return {row[0]: Group.of_key(row[1]) for row in rows}
+    return {row[0]: _with_zones_of_here(Group.of_key(row[1])) for row in rows}
+
+
+def _with_zones_of_here(group: Group) -> Group:
+    """Return the group; where this machine's zone database lacks a zone of it, none is known."""
+    return group if zone_names().issuperset(group.zones) else replace(group, zones=())
 
 
 def regroup(store: Store, campaign_id: int) -> int:
     """Give waiting contacts without a group theirs, by number alone; return how many. Twice equals once."""
     done = 0
     while True:
+        with store.read() as connection:  # nearly always there is nothing to write
+            if not store.execute(connection, UNGROUPED_CONTACTS, campaign_id=campaign_id, most=1):
+                return done
         with store.write() as connection:
             found = store.execute(connection, UNGROUPED_CONTACTS, campaign_id=campaign_id, most=ROWS_AT_ONCE)
             if not found:

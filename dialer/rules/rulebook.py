@@ -66,6 +66,11 @@ class Rule:
         return self.id if self.valid_from is None else f"{self.id}@{self.valid_from.isoformat()}"
 
     @property
+    def binds(self) -> bool:
+        """Whether the row decides anything about a call; the others only inform."""
+        return bool(self.weeks or self.caps or self.refuses)
+
+    @property
     def weeks(self) -> tuple[Week, ...]:
         """The hours that must all be open for a call with an artificial voice."""
         return tuple(week for week in (self.week, self.automated_week) if week is not None)
@@ -120,11 +125,16 @@ class RuleBook:
         return rules
 
     def blocked(self, region: str, day: date) -> Block | None:
-        """Return the block that holds in a region, or in its country, on a local day."""
-        country = region.partition("-")[0]
-        return next(
-            (one for one in self.blocks if one.region in (region, country) and one.holds_on(day)), None
-        )
+        """Return the block that holds in a region, or in its country, on a local day.
+
+        A state that is not known (`US-*`) may be any that is blocked.
+        """
+        country, _, state = region.partition("-")
+        for one in self.blocks:
+            here = one.region in (region, country) or (state == "*" and one.region.startswith(f"{country}-"))
+            if here and one.holds_on(day):
+                return one
+        return None
 
 
 def read_rulebook(own_file: Path | None = None) -> RuleBook:

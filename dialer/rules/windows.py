@@ -14,7 +14,7 @@ from typing import Literal
 
 from dialer.base.errors import BadInput
 from dialer.campaign.caps import Cap
-from dialer.campaign.hours import WHOLE_DAY, Spans, Week
+from dialer.campaign.hours import DAY_S, WHOLE_DAY, Spans, Week
 from dialer.campaign.hours import meet as meet_hours
 from dialer.rules.local_time import local_date, local_text, open_spans
 from dialer.rules.places import Group
@@ -76,13 +76,16 @@ class Windows:
 
     book: RuleBook
     policy: HoursPolicy
-    _days: dict[tuple[Group, str, date], tuple[Spans, tuple[Rule, ...]]] = field(default_factory=dict)
+    _days: dict[tuple[tuple[str, ...], str, date], tuple[Spans, tuple[Rule, ...]]] = field(
+        default_factory=dict
+    )
 
     @property
     def unbound(self) -> bool:
-        """Whether no rule and no hours bind anybody: `rules = []` without hours of the campaign's own."""
+        """Whether nothing binds anybody: `rules = []` without hours of the campaign's own, and no blocks."""
         policy = self.policy
-        return policy.rules == () and policy.week is None and not policy.keep_holidays
+        own = policy.week is not None or policy.keep_holidays
+        return policy.rules == () and not own and not self.book.blocks
 
     def check(self) -> None:
         """Make sure that every rule named exists and that the campaign's own hours are ever open.
@@ -99,7 +102,13 @@ class Windows:
             hours = []
         if self.policy.week is not None:
             hours.append(self.policy.week)
-        if hours and not any(_meet_days(hours, day) for day in range(7)):
+        longest_s = max((end - begin for day in range(7) for begin, end in _meet_days(hours, day)), default=0)
+        if hours and longest_s and longest_s < DAY_S and longest_s * 1_000_000 <= self.policy.margin_us:
+            raise BadInput(
+                f"[hours] is never open: {self.policy.margin_us / 1e6:g} s before closing nobody is called "
+                f"(margin_s), and the longest window has {longest_s} s; widen it or lower `margin_s`"
+            )
+        if hours and not longest_s:
             raise BadInput(
                 "[hours] is never open: the campaign's own days and hours"
                 + (" and the rules that it names" if len(hours) > 1 else "")
@@ -174,7 +183,8 @@ class Windows:
         """Return what an attempt at this moment keeps: zones, local times, rules and their version."""
         names: dict[str, None] = {}
         for zone in group.zones:
-            names.update(dict.fromkeys(r.name for r in self.rules_on(group, zone, local_date(zone, at_us))))
+            rules = self.rules_on(group, zone, local_date(zone, at_us))
+            names.update(dict.fromkeys(rule.name for rule in rules if rule.binds))
         if self.policy.week is not None or self.policy.keep_holidays:
             names["campaign"] = None
         return Evidence(
@@ -202,7 +212,7 @@ class Windows:
             day += timedelta(days=1)
 
     def _day(self, group: Group, zone: str, day: date) -> tuple[Spans, tuple[Rule, ...]]:
-        key = (group, zone, day)
+        key = (group.places, zone, day)
         known = self._days.get(key)
         if known is None:
             if len(self._days) >= KEPT_DAYS_MAX:
