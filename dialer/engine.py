@@ -33,7 +33,7 @@ from dialer.base.errors import NotReady
 from dialer.base.settings import Account
 from dialer.calls import campaigns, groups
 from dialer.calls.allowed import Allowed
-from dialer.calls.limits import budget_of
+from dialer.calls.limits import budget_of, take_back
 from dialer.campaign.campaign import Campaign
 from dialer.outcomes.collect import APPLY_EVERY_S, Collected, Collector
 from dialer.providers.open import open_account
@@ -151,6 +151,7 @@ class AccountDialer:
     def _allowed(self, campaign_id: int, campaign: Campaign) -> Allowed:
         """Find out which contacts may be called when; those whom a rule refuses for good are set aside."""
         groups.regroup(self._store, campaign_id)
+        take_back(self._store, campaign_id, campaign.redial.calls_max)
         with self._store.read() as connection:
             known = groups.groups_of(self._store, connection, campaign_id)
             now_us = self._store.now_us(connection)

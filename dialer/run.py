@@ -90,7 +90,7 @@ class Run:
         self._elsewhere = 0
         self._live_before: int | None = None
         self._next_lookup_at_us: int | None = None
-        self._spent = False
+        self._spent = self._reserved = False
         self._interrupted = Interrupted(self._interrupt, lambda: self._dialer.lane.cut_off())
 
     async def go(self) -> RunProgress:
@@ -183,7 +183,8 @@ class Run:
 
     def _decide(self, lane: Lane, dialing: Dialing, running_s: float) -> None:
         progress = self.progress
-        self._spent = dialing.spent
+        self._reserved = self._clock.monotonic() < dialing.reserved_until
+        self._spent = dialing.spent or self._reserved
         if dialing.stopped:
             progress.problem = progress.ended = dialing.stopped
         elif dialing.state in ("paused", "canceled"):
@@ -193,7 +194,14 @@ class Run:
         elif self._for_s is not None and running_s >= self._for_s:
             progress.ended = "its time (--for) was over"
         elif lane.idle and not self._more_to_come():
-            progress.ended = "the budget is used up" if dialing.spent else "nothing is left to do now"
+            progress.ended = self._why_idle(dialing)
+
+    def _why_idle(self, dialing: Dialing) -> str:
+        if dialing.spent:
+            return "the budget is used up"
+        if self._reserved:
+            return "the rest of the budget is reserved for calls whose cost is not known yet"
+        return "nothing is left to do now"
 
     def _more_to_come(self) -> bool:
         """Return whether waiting makes sense: calls that fall due, outcomes and look-ups that may come."""
@@ -207,7 +215,7 @@ class Run:
             return True
         listening = self._dialer.list_failures < LIST_FAILURES_MAX
         patient = self._clock.monotonic() - self._news_at < self._account.outcome_wait_s
-        return progress.open_calls > 0 and listening and patient
+        return (progress.open_calls > 0 or self._reserved) and listening and patient
 
     def _due_within(self, seconds: float) -> bool:
         due = None if self._spent else self.progress.next_due_at_us

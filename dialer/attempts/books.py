@@ -27,6 +27,7 @@ from dialer.attempts.windows import FULL, Slowed
 from dialer.base.clock import Clock
 from dialer.base.errors import NotReady
 from dialer.calls.claim import Returned
+from dialer.calls.limits import Kept
 
 log = structlog.get_logger()
 
@@ -255,16 +256,24 @@ class Books:
             else:
                 self.full_until = full_until
         elif (kept := exchanged.kept.get(one.opening.attempt_id)) is not None:
-            one.dialing.spent |= kept.reason == "budget" and kept.again_at_us is None
-            put_off = kept.reason != "window_closed" and kept.again_at_us is not None
-            self._returned.append(
-                Returned(one.call.contact_id, kept.reason, kept.again_at_us if put_off else None)
-            )
+            if kept.reason == "budget":
+                self._wait_for_budget(one.dialing, kept, exchanged.now_us)
+            put_off = kept.again_at_us if kept.reason == "cap" else None
+            self._returned.append(Returned(one.call.contact_id, kept.reason, put_off))
         elif exchanged.alive and one.dialing.dials:
             again_at_us = exchanged.now_us + round(NUMBER_BUSY_S * 1e6)
             self._returned.append(Returned(one.call.contact_id, "number_busy", again_at_us))
         else:
             self._returned.append(Returned(one.call.contact_id))
+
+    def _wait_for_budget(self, dialing: Dialing, kept: Kept, now_us: int) -> None:
+        """Claim and open nothing of the campaign until its budget may have room again, or at all."""
+        if kept.again_at_us is None:
+            dialing.spent = True
+            return
+        dialing.reserved_until = self._clock.monotonic() + (kept.again_at_us - now_us) / 1e6
+        self._returned.extend(Returned(call.contact_id) for call in dialing.calls)
+        dialing.calls.clear()
 
     def _withdraw_what_must_not_leave(self) -> None:
         """Take back what is open or leased and will not leave soon: a stop, a pause, a long hold."""
@@ -319,7 +328,8 @@ class Books:
         now_us = self.time.now_us()
         wanted = []
         for one in self._dialings:
-            if one.dials and len(one.calls) <= block // 2 and (asked := one.to_ask(now, now_us)):
+            may = one.dials and now >= one.reserved_until
+            if may and len(one.calls) <= block // 2 and (asked := one.to_ask(now, now_us)):
                 wanted.append((Wanted(one.campaign_id, block - len(one.calls), asked), one))
         return wanted
 

@@ -33,7 +33,8 @@ class Opened(NamedTuple):
 class Dialing:
     """One campaign of the lane; `calls` are leased, `stopped` says why nothing more may leave.
 
-    `allowed` says which groups of contacts may be called now; `spent` that its budget is used up.
+    `allowed` says which groups of contacts may be called now; `spent` that its budget is used up,
+    `reserved_until` when it is looked at again where calls whose cost is not known have reserved the rest.
 
     `charged` is what it had of the account so far (dialer.attempts.shares), `paces` whether a pace of its
     own is kept here (on PostgreSQL one worker does), `full_until` when its open calls are counted again.
@@ -49,6 +50,7 @@ class Dialing:
     allowed: Allowed = field(default_factory=anytime)
     budget: Budget | None = None
     spent: bool = False
+    reserved_until: float = 0.0
     calls: deque[Call] = field(default_factory=deque)
     stopped: str | None = None
     priority: int = 0

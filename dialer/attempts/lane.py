@@ -147,8 +147,11 @@ class Lane:
         return (
             not self._in_flight
             and self._books.settled
-            and all(not one.busy and (not one.dials or one.dry(self.now_us)) for one in self.dialings)
+            and all(not one.busy and self._nothing_due(one) for one in self.dialings)
         )
+
+    def _nothing_due(self, one: Dialing) -> bool:
+        return not one.dials or self._clock.monotonic() < one.reserved_until or one.dry(self.now_us)
 
     def add(self, dialing: Dialing) -> None:
         """Dial one more campaign."""

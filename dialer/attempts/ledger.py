@@ -24,7 +24,7 @@ from dialer.calls import claim as claims
 from dialer.calls.allowed import FAR_US, Grounds
 from dialer.calls.claim import Asked, Call, Returned
 from dialer.calls.groups import UNGROUPED
-from dialer.calls.limits import Budget, Kept
+from dialer.calls.limits import Budget, Kept, Looked
 from dialer.store.database import Dialects, Store, as_rows
 
 OPEN = Dialects(
@@ -322,8 +322,8 @@ def _exchange(page: _Page, *, together: bool) -> Exchanged:
             nothing: list[list[Call]] = [[] for _ in page.wanted]
             return Exchanged(False, frozenset(), frozenset(), nothing, states, now_us, paced_by, held)
         openings, full = _fitting(page, connection)
-        openings, kept = _lawful(desk, connection, openings, page.budgets, now_us)
-        opened = _open(desk, connection, openings, now_us)
+        openings, looked = _lawful(desk, connection, openings, page.budgets, now_us)
+        opened = _open(desk, connection, openings, looked.caps, now_us)
         if len(opened) < len(openings):
             # On PostgreSQL a pause may have come in since we asked: that is not a number that is busy.
             states, paced_by, held = _states(store, connection, desk.account, page.campaign_ids)
@@ -341,7 +341,7 @@ def _exchange(page: _Page, *, together: bool) -> Exchanged:
             else []
             for one in page.wanted
         ]
-        return Exchanged(True, opened, full, claimed, states, now_us, paced_by, held, kept)
+        return Exchanged(True, opened, full, claimed, states, now_us, paced_by, held, looked.kept)
 
 
 def _record(store: Store, connection: Connection, answers: Sequence[Answer]) -> None:
@@ -404,7 +404,7 @@ def _lawful(
     openings: Sequence[Opening],
     budgets: Mapping[int, Budget],
     now_us: int,
-) -> tuple[list[Opening], dict[str, Kept]]:
+) -> tuple[list[Opening], Looked]:
     """Return the openings that may leave by now, and why the others may not.
 
     This is the last look, in the transaction that commits the intent: at do-not-call, at the number's calls
@@ -414,19 +414,19 @@ def _lawful(
         limits.Asked(one.attempt_id, one.contact_id, one.campaign_id, one.until_us, one.grounds.caps)
         for one in openings
     ]
-    kept = limits.kept_back(desk.store, connection, desk.account, asked, budgets, now_us)
-    return [one for one in openings if one.attempt_id not in kept], kept
+    looked = limits.kept_back(desk.store, connection, desk.account, asked, budgets, now_us)
+    return [one for one in openings if one.attempt_id not in looked.kept], looked
 
 
-def _open(desk: Desk, connection: Connection, openings: Sequence[Opening], now_us: int) -> frozenset[str]:
+def _open(
+    desk: Desk, connection: Connection, openings: Sequence[Opening], caps: Mapping[str, str], now_us: int
+) -> frozenset[str]:
     if not openings:
         return frozenset()
     rows = desk.store.execute(
         connection,
         OPEN,
-        rows=as_rows(
-            (*one[:7], *one.grounds[:4], "; ".join(map(str, one.grounds.caps)) or None) for one in openings
-        ),
+        rows=as_rows((*one[:7], *one.grounds[:4], caps.get(one.attempt_id)) for one in openings),
         account=desk.account,
         provider=desk.provider,
         worker=desk.worker,

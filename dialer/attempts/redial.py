@@ -34,17 +34,25 @@ SPECS = Dialects(
 
 
 class Redial(NamedTuple):
-    """A campaign's rules: calls to one contact at most, and seconds to wait after each outcome."""
+    """A campaign's rules: calls to one contact at most, and seconds to wait after each outcome.
+
+    `do_not_call` are the dispositions that its file says mean that nobody may call again, in one spelling.
+    """
 
     calls_max: int
     waits_s: Mapping[str, float]
+    do_not_call: frozenset[str] = frozenset()
 
     def again_at_us(self, outcome: str | None, disposition: str | None, now_us: int) -> int | None:
         """Return from when on the contact may be called again; None where this outcome ends it."""
         wait_s = self.waits_s.get(outcome or "")
-        if wait_s is None or is_do_not_call(disposition):
+        if wait_s is None or self.forbids(disposition):
             return None
         return now_us + round(wait_s * 1e6)
+
+    def forbids(self, disposition: str | None) -> bool:
+        """Return whether the person wants no further call, by the file's words or by the usual ones."""
+        return _spelling(disposition) in self.do_not_call or is_do_not_call(disposition)
 
 
 NOBODY = Redial(1, {})
@@ -65,10 +73,14 @@ def read_redial(spec: str) -> Redial:
     return Redial(
         int(said.get("calls_max") or 1),
         {outcome: parse_duration(wait) for outcome, wait in waits.items() if wait != NEVER},
+        frozenset(_spelling(word) for word in said.get("do_not_call") or ()),
     )
 
 
 def is_do_not_call(disposition: str | None) -> bool:
     """Return whether the agent noted that the person wants no further call."""
-    spelling = re.sub(r"[\s\-'’]+", "_", (disposition or "").strip().casefold()).replace("don_t", "dont")
-    return DO_NOT_CALL.search(spelling) is not None
+    return DO_NOT_CALL.search(_spelling(disposition)) is not None
+
+
+def _spelling(disposition: str | None) -> str:
+    return re.sub(r"[\s\-'’]+", "_", (disposition or "").strip().casefold()).replace("don_t", "dont")

@@ -6,16 +6,17 @@ nothing more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from dialer.attempts.answers import clean
-from dialer.attempts.redial import redials
+from dialer.attempts.redial import Redial, redials
 from dialer.base.errors import BadInput
 from dialer.base.ids import first_attempt_id
+from dialer.calls import suppressions
 from dialer.providers.provider import Execution, OpenAttempt
 from dialer.store.database import Dialects, Rows, Store, as_rows
 
@@ -114,6 +115,14 @@ ENRICH_CONTACT = Dialects(
     FROM ROWS(attempt_id text, contact_id bigint, outcome text) AS r
     WHERE contacts.contact_id = r.contact_id AND contacts.last_attempt_id = r.attempt_id
         AND contacts.status = 'done' AND contacts.reason = 'expired'"""
+)
+
+# Of calls that are over, those whose disposition nobody has told yet.
+UNDISPOSED = Dialects(
+    """
+    SELECT r.attempt_id FROM ROWS(attempt_id text) AS r
+    CROSS JOIN ledger WHERE ledger.attempt_id = r.attempt_id AND ledger.state = 'ended'
+        AND ledger.disposition IS NULL"""
 )
 
 MAY_WAIT = "r.again_at_us IS NOT NULL AND contacts.calls < r.calls_max + contacts.calls_granted"
@@ -398,6 +407,10 @@ def enrich(store: Store, findings: Sequence[Finding]) -> int:
 
 def enrich_in(store: Store, connection: Connection, findings: Sequence[Finding]) -> int:
     """Do what `enrich` does in the caller's transaction."""
+    late = _without_disposition(store, connection, [one for one in findings if one.execution.disposition])
+    if late:
+        rules = redials(store, connection, {one.pending.campaign_id for one in late})
+        _forbid(store, connection, late, rules, store.now_us(connection))
     rows = store.execute(connection, ENRICH, rows=as_rows(sorted(map(_row, findings), key=_by_attempt)))
     store.execute(connection, ENRICH_CONTACT, rows=as_rows(rows))
     return len(rows)
@@ -422,6 +435,7 @@ def bind_in(store: Store, connection: Connection, findings: Sequence[Finding]) -
     changed = {row[0] for row in store.execute(connection, BIND, rows=as_rows(rows), now_us=now_us)}
     rules = redials(store, connection, {pending.campaign_id for pending, _ in findings})
     settled = []
+    _forbid(store, connection, [one for one in findings if one.pending.attempt_id in changed], rules, now_us)
     for pending, found in findings:
         if pending.attempt_id in changed:
             rule = rules[pending.campaign_id]
@@ -431,6 +445,30 @@ def bind_in(store: Store, connection: Connection, findings: Sequence[Finding]) -
             )
     store.execute(connection, SETTLE_CONTACT, rows=as_rows(sorted(settled, key=_by_attempt)))
     return changed
+
+
+def _forbid(
+    store: Store,
+    connection: Connection,
+    findings: Sequence[Finding],
+    rules: Mapping[int, Redial],
+    now_us: int,
+) -> None:
+    """Put the numbers of people who want no further call onto the do-not-call list, for every campaign."""
+    entries = [
+        (pending.phone, clean(found.disposition), pending.attempt_id)
+        for pending, found in findings
+        if rules[pending.campaign_id].forbids(found.disposition)
+    ]
+    suppressions.add_once(store, connection, entries, now_us)
+
+
+def _without_disposition(store: Store, connection: Connection, findings: Sequence[Finding]) -> list[Finding]:
+    if not findings:
+        return []
+    rows = as_rows([one.pending.attempt_id] for one in findings)
+    new = {row[0] for row in store.execute(connection, UNDISPOSED, rows=rows)}
+    return [one for one in findings if one.pending.attempt_id in new]
 
 
 def _by_attempt(row: Sequence[Any]) -> str:

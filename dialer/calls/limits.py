@@ -18,8 +18,8 @@ from dialer.store.database import Dialects, Store, as_rows
 
 GUARD_US = 60_000_000
 """A cap's window is kept so much longer: a request may leave, and arrive, a little after it was opened."""
-BUDGET_AGAIN_US = 5_000_000
-"""A budget that open calls have reserved is looked at again after so long."""
+BUDGET_AGAIN_US = 2_000_000
+"""A budget that calls without a known cost have reserved is looked at again after so long."""
 
 ANY_SUPPRESSED = Dialects("SELECT EXISTS (SELECT 1 FROM suppressions)")
 
@@ -30,6 +30,18 @@ SUPPRESSED = Dialects(
     JOIN contacts ON contacts.contact_id = r.contact_id
     JOIN campaigns ON campaigns.campaign_id = contacts.campaign_id
     WHERE {suppressed("contacts.phone", "campaigns.name", ":account")}"""
+)
+
+# Whose entry has expired or was taken off since, and whose next call is still allowed.
+TAKE_BACK = Dialects(
+    f"""
+    UPDATE contacts SET status = 'waiting', reason = NULL
+    WHERE contact_id IN (
+        SELECT c.contact_id FROM contacts AS c JOIN campaigns ON campaigns.campaign_id = c.campaign_id
+        WHERE c.campaign_id = :campaign_id AND c.status = 'suppressed' AND c.reason = 'do_not_call'
+            AND (c.calls = 0 OR c.calls < :calls_max + c.calls_granted)
+            AND NOT {suppressed("c.phone", "campaigns.name", "campaigns.account")})
+    RETURNING contact_id"""
 )
 
 SUPPRESS = Dialects(
@@ -43,20 +55,24 @@ SUPPRESS = Dialects(
 LOCK_NUMBERS = Dialects(
     sqlite="SELECT 1",
     postgresql="""
-    SELECT pg_advisory_xact_lock(4242003, hashtext(phones.phone)) FROM (
-        SELECT DISTINCT contacts.phone
+    SELECT pg_advisory_xact_lock(4242003, numbers.key) FROM (
+        SELECT DISTINCT hashtext(contacts.phone) AS key
         FROM ROWS(attempt_id text, contact_id bigint, calls integer, window_us bigint) AS r
-        JOIN contacts ON contacts.contact_id = r.contact_id ORDER BY contacts.phone) AS phones""",
+        JOIN contacts ON contacts.contact_id = r.contact_id ORDER BY 1) AS numbers""",
 )
 
-# The moment of the call that fills the cap: the calls-th latest that may have reached the person.
+# The moment of the call that fills the cap, the calls-th latest that may have reached the person, and how
+# many calls there were in the cap's window.
 CAPPED = Dialects(
     """
     SELECT r.attempt_id, r.window_us, (
         SELECT coalesce(ledger.sent_at_us, ledger.opened_at_us) FROM ledger
         WHERE ledger.phone = contacts.phone AND ledger.state IN ('sending', 'unknown', 'accepted', 'ended')
             AND ledger.opened_at_us > :now_us - r.window_us - :guard_us
-        ORDER BY ledger.opened_at_us DESC LIMIT 1 OFFSET r.calls - 1)
+        ORDER BY ledger.opened_at_us DESC LIMIT 1 OFFSET r.calls - 1), (
+        SELECT count(*) FROM ledger
+        WHERE ledger.phone = contacts.phone AND ledger.state IN ('sending', 'unknown', 'accepted', 'ended')
+            AND ledger.opened_at_us > :now_us - r.window_us)
     FROM ROWS(attempt_id text, contact_id bigint, calls integer, window_us bigint) AS r
     JOIN contacts ON contacts.contact_id = r.contact_id"""
 )
@@ -71,6 +87,14 @@ SPENT = Dialects(
     SELECT count(*), coalesce(sum(cost), 0), count(*) - count(cost), coalesce(max(cost), 0)
     FROM ledger
     WHERE campaign_id = :campaign_id AND state IN ('sending', 'unknown', 'accepted', 'ended')"""
+)
+
+
+SENDING = Dialects(
+    """
+    SELECT count(*) FROM ledger
+    WHERE account = :account AND state IN ('sending', 'unknown', 'accepted') AND state = 'sending'
+        AND campaign_id = :campaign_id"""
 )
 
 
@@ -91,6 +115,15 @@ class Kept(NamedTuple):
     again_at_us: int | None
 
 
+class Looked(NamedTuple):
+    """What the last look found: which attempts must not be opened, and how the others stand to their caps
+    (`2 of 3 per 24h (US-FL)`: the second call of three that any 24 hours may have).
+    """
+
+    kept: dict[str, Kept]
+    caps: dict[str, str]
+
+
 class Budget(NamedTuple):
     """What a campaign may spend: calls, and money; what is reserved for a call (None: the dearest so far)."""
 
@@ -108,14 +141,17 @@ class Spent(NamedTuple):
     dearest: float
 
     def room(self, budget: Budget) -> float:
-        """Return how many more calls the budget pays for; calls without a known cost are reserved."""
+        """Return how many more calls the budget pays for; calls without a known cost are reserved.
+
+        While no price is known at all, calls go one by one.
+        """
         left = float("inf")
         if budget.calls_total is not None:
             left = budget.calls_total - self.calls
         if budget.cost_total is not None:
             price = budget.cost_per_call if budget.cost_per_call is not None else self.dearest
             free = budget.cost_total - self.cost - self.unsettled * price
-            left = min(left, free // price if price > 0 else (float("inf") if free > 0 else 0))
+            left = min(left, free // price if price > 0 else 1 - self.unsettled)
         return max(0, left)
 
 
@@ -134,13 +170,23 @@ def kept_back(
     asked: Sequence[Asked],
     budgets: Mapping[int, Budget],
     now_us: int,
-) -> dict[str, Kept]:
+) -> Looked:
     """Return which attempts must not be opened now; contacts on a do-not-call list become suppressed."""
     kept = {one.attempt_id: Kept("window_closed", now_us) for one in asked if now_us >= one.until_us}
     kept.update(_suppressed(store, connection, account, _others(asked, kept), now_us))
-    kept.update(_capped(store, connection, _others(asked, kept), now_us))
-    kept.update(_beyond_budget(store, connection, _others(asked, kept), budgets, now_us))
-    return kept
+    capped, caps = _capped(store, connection, _others(asked, kept), now_us)
+    kept.update(capped)
+    kept.update(_beyond_budget(store, connection, account, _others(asked, kept), budgets, now_us))
+    return Looked(kept, caps)
+
+
+def take_back(store: Store, campaign_id: int, calls_max: int) -> int:
+    """Let contacts wait again whose do-not-call entry has expired or was taken off; return how many."""
+    with store.write() as connection:
+        now_us = store.now_us(connection)
+        return len(
+            store.execute(connection, TAKE_BACK, campaign_id=campaign_id, calls_max=calls_max, now_us=now_us)
+        )
 
 
 def spent(store: Store, connection: Connection, campaign_id: int) -> Spent:
@@ -165,26 +211,36 @@ def _suppressed(
     return {row[0]: Kept("do_not_call", None) for row in found}
 
 
-def _capped(store: Store, connection: Connection, asked: Sequence[Asked], now_us: int) -> dict[str, Kept]:
+def _capped(
+    store: Store, connection: Connection, asked: Sequence[Asked], now_us: int
+) -> tuple[dict[str, Kept], dict[str, str]]:
     wanted = [(one.attempt_id, one.contact_id, cap.calls, cap.window_us) for one in asked for cap in one.caps]
     if not wanted:
-        return {}
+        return {}, {}
     rows = as_rows(wanted)
     store.execute(connection, LOCK_NUMBERS, rows=rows)
     found = store.execute(connection, CAPPED, rows=rows, now_us=now_us, guard_us=GUARD_US)
     kept: dict[str, Kept] = {}
-    for attempt_id, window_us, full_since_us in found:
+    counts: dict[tuple[str, int], int] = {}
+    for attempt_id, window_us, full_since_us, count in found:
+        counts[attempt_id, window_us] = count
         if full_since_us is not None:
             again_at_us = max(now_us + 1, full_since_us + window_us + GUARD_US)
             before = kept.get(attempt_id)
             if before is None or (before.again_at_us or 0) < again_at_us:
                 kept[attempt_id] = Kept("cap", again_at_us)
-    return kept
+    told = {
+        one.attempt_id: "; ".join(f"{counts[one.attempt_id, cap.window_us] + 1} of {cap}" for cap in one.caps)
+        for one in asked
+        if one.caps
+    }
+    return kept, told
 
 
 def _beyond_budget(
     store: Store,
     connection: Connection,
+    account: str,
     asked: Sequence[Asked],
     budgets: Mapping[int, Budget],
     now_us: int,
@@ -196,8 +252,12 @@ def _beyond_budget(
         so_far = spent(store, connection, campaign_id)
         room = so_far.room(budget)
         mine = [one for one in asked if one.campaign_id == campaign_id]
-        # What is reserved may be released; what is spent is not.
-        used_up = room < 1 and (so_far.unsettled == 0 or so_far.calls == budget.calls_total)
+        used_up = False
+        if room < 1:
+            # What is reserved may be released: a request that is on its way may yet not be taken.
+            sending = store.execute(connection, SENDING, account=account, campaign_id=campaign_id)[0][0]
+            all_called = budget.calls_total is not None and so_far.calls >= budget.calls_total
+            used_up = sending == 0 and (so_far.unsettled == 0 or all_called)
         for place, one in enumerate(mine):
             if place >= room:
                 kept[one.attempt_id] = Kept("budget", None if used_up else now_us + BUDGET_AGAIN_US)

@@ -48,6 +48,15 @@ ADD = Dialects(
     SET reason = excluded.reason, source = excluded.source, expires_at_us = excluded.expires_at_us"""
 )
 
+ADD_ONCE = Dialects(
+    """
+    INSERT INTO suppressions (value, kind, campaign, account, reason, source, added_at_us, expires_at_us)
+    SELECT r.value, 'number', '', '', r.reason, r.source, :now_us, NULL
+    FROM ROWS(value text, reason text, source text) AS r
+    WHERE 1 = 1
+    ON CONFLICT DO NOTHING"""
+)
+
 # 10 M numbers: staged by COPY on PostgreSQL; SQLite takes them through one prepared statement.
 ADD_STAGED = Dialects(
     """
@@ -121,6 +130,15 @@ def add(
     rows = sorted(set(values))
     if rows:
         store.execute(connection, ADD, rows=as_rows(rows), now_us=now_us, **terms._asdict())
+
+
+def add_once(
+    store: Store, connection: Connection, entries: Iterable[tuple[str, str | None, str]], now_us: int
+) -> None:
+    """Add (number, reason, source) entries for everybody and for ever; one that is there already stays."""
+    rows = sorted(set(entries), key=str)
+    if rows:
+        store.execute(connection, ADD_ONCE, rows=as_rows(rows), now_us=now_us)
 
 
 def add_numbers(store: Store, numbers: pl.Series, terms: Terms) -> int:

@@ -349,6 +349,8 @@ class RedialSection(_Section):
     """How long after a call that a machine answered."""
     failed: Wait = NEVER
     """How long after a call that the network or the provider let fail."""
+    do_not_call: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    """Further dispositions of the agent that mean: never again; the number goes onto the do-not-call list."""
 
 
 class StopSection(_Section):

@@ -115,7 +115,7 @@ SELECTS = {
         l.error_code, l.error,
         {sent_at} AS sent_at, {answered_at} AS answered_at, {ended_at} AS ended_at,
         l.outcome, l.disposition, l.duration_s, l.cost, l.currency, l.recording_url, l.transcript,
-        l.time_zone, l.time_zone_from, l.local_time, l.rules, l.worker, l.sentiment
+        l.time_zone, l.time_zone_from, l.local_time, l.rules, l.worker, l.sentiment, l.caps
     FROM ledger AS l
     JOIN campaigns AS p ON p.campaign_id = l.campaign_id""",
     "rejects": REJECTS.format(more=""),

@@ -23,7 +23,7 @@ CONTRACT = {
     "attempts": "attempt_id campaign contact_id phone call_number attempt_number account provider agent "
     "from_number state execution_id http_status error_code error sent_at answered_at ended_at outcome "
     "disposition duration_s cost currency recording_url transcript time_zone time_zone_from local_time rules "
-    "worker sentiment",
+    "worker sentiment caps",
     "rejects": "campaign list_file list_row list_line column raw reason detail suggestion row",
 }
 
