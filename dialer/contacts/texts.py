@@ -6,8 +6,9 @@ import polars as pl
 
 from dialer.base.errors import BadInput
 
-_EXACT_MAX = 2.0**53
-"""Above this a float no longer tells neighbouring integers apart."""
+_EXACT_MAX = {"Float16": 2.0**11, "Float32": 2.0**24}
+_EXACT_DOUBLE_MAX = 2.0**53
+"""Above these a float no longer tells neighbouring integers apart."""
 
 
 def as_texts(cells: pl.Series) -> tuple[pl.Series, pl.Series | None]:
@@ -26,9 +27,11 @@ def as_texts(cells: pl.Series) -> tuple[pl.Series, pl.Series | None]:
     if kind.is_integer():
         return cells.cast(pl.String), (cells < 0).fill_null(False)
     if kind.is_float() or kind.is_decimal():
+        # A number in half the bytes has lost its last digits, whatever it is written as from here on.
+        exact_max = _EXACT_MAX.get(str(kind), _EXACT_DOUBLE_MAX)
         numbers = pl.DataFrame({"cell": cells.cast(pl.Float64)})
         cell = pl.when(pl.col("cell").is_not_nan()).then(pl.col("cell"))
-        whole = (cell == cell.floor()) & (cell.abs() < _EXACT_MAX)
+        whole = (cell == cell.floor()) & (cell.abs() < exact_max)
         digits = cell.cast(pl.Int64, strict=False).cast(pl.String)
         answer = numbers.select(
             text=pl.when(whole).then(digits).otherwise(cell.cast(pl.String)),

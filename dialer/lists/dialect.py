@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,6 +14,7 @@ from dialer.lists.columns import looks_like_data, mend_names
 from dialer.lists.exact import Record, line_ends, scan
 from dialer.lists.records import ALONE
 from dialer.lists.shape import DELIMITERS
+from dialer.lists.titles import find_titles
 
 SAMPLE_RECORDS = 500
 SHOWN_CHARACTERS = 200
@@ -31,17 +33,23 @@ class Dialect:
     notes: tuple[str, ...]
 
 
-def find_dialect(path: Path, head: bytes, complete: bool) -> Dialect:
+def find_dialect(path: Path, head: bytes, complete: bool, wanted: Sequence[str] = ()) -> Dialect:
     """Return how the file is cut, from the start of its text; `complete` says that there is no more.
 
+    The header is the first row, or one soon below it that has one of the `wanted` names.
+
     Raises:
-        BadInput: there is no header, or the first row is none.
+        BadInput: there is no header, or it is not sure which row is the header, or the first row is none.
     """
     said = _SEPARATOR_LINE.match(head)
     skipped = said.end() if said else 0
     text = head[skipped:]
     if not text.strip():
         raise BadInput(f"{path}: holds blank lines only, expected a header and rows")
+    delimiters = said.group(1).decode() if said else (*DELIMITERS, ALONE.decode())
+    titles = find_titles(path, text, delimiters, complete, wanted)
+    skipped += titles.bytes
+    text = text[titles.bytes :]
     delimiter = said.group(1).decode() if said else _find_delimiter(path, text, complete)
     header, rows = _sample(text, delimiter, complete)
     if header is None or header.fields is None:
@@ -62,6 +70,7 @@ def find_dialect(path: Path, head: bytes, complete: bool) -> Dialect:
         notes=(
             *(_spoken(delimiter) if delimiter != "," else ()),
             *(("the first line names the delimiter",) if said else ()),
+            *titles.notes,
             *notes,
             *(() if rows or not complete else ("there is a header and no row",)),
         ),

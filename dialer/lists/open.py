@@ -18,7 +18,8 @@ def open_list(path: Path, sheets: Sequence[str] | None = None, phones: Sequence[
 
     The whole file is read once, for its digest and to be sure of its encoding. `sheets` names the
     sheets of an Excel workbook, in the order to read them; left out, every visible one is read that
-    has one of the columns `phones`, or every visible one where none is named.
+    has one of the columns `phones`, or every visible one where none is named. `phones` also tell the
+    header from a title above it.
 
     Raises:
         BadInput: the file cannot be read as a list; the message says why and how to mend it.
@@ -28,4 +29,6 @@ def open_list(path: Path, sheets: Sequence[str] | None = None, phones: Sequence[
         raise BadInput(f"{path}: has no sheets, only an Excel workbook has; leave the sheets out")
     if source.format == "parquet":
         return open_parquet(source)
-    return open_excel(source, sheets, phones) if source.format == "xlsx" else open_text(source)
+    if source.format == "xlsx":
+        return open_excel(source, sheets, phones)
+    return open_text(source, phones)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -65,15 +65,15 @@ class TextList:
             raise BadInput(f"{where} ({error}); save it as UTF-8") from error
 
 
-def open_text(source: Source) -> TextList:
-    """Return the open text file: its encoding, delimiter and header found."""
+def open_text(source: Source, wanted: Sequence[str] = ()) -> TextList:
+    """Return the open text file: its encoding, delimiter and header found, the latter by `wanted` names."""
     # The digest is made beside the survey of the text: both read every byte.
     with ThreadPoolExecutor(max_workers=1) as beside:
         digested = beside.submit(digest, source)
         encoding = find_encoding(source)
         sha256 = digested.result()
     head, complete = _head(source, encoding)
-    dialect = find_dialect(source.path, head, complete)
+    dialect = find_dialect(source.path, head, complete, wanted)
     info = ListInfo(
         path=source.path,
         format="csv",

@@ -171,6 +171,13 @@ def test_numbers_stored_as_numbers_lose_no_digit():
     assert one(1e18)["reason"] == "spreadsheet_damage"
 
 
+def test_numbers_in_floats_of_half_the_size_are_damaged_and_nobody_elses():
+    rows = pl.DataFrame({"phone": pl.Series([919876543210, 16777215, None], dtype=pl.Float32)})
+    answer = normalize(rows, "phone", "IN")
+    assert answer["phone"].to_list() == [None, None, None]
+    assert answer["reason"].to_list() == ["spreadsheet_damage", "not_valid", "blank"]
+
+
 def test_a_region_column_holds_codes_and_names_and_falls_back_to_the_region():
     rows = pl.DataFrame(
         {
