@@ -70,15 +70,22 @@ def open_lists(campaign: Campaign, file: Path | None = None) -> list[ListFile]:
 
 
 def check_lists(
-    campaign: Campaign, lists: Sequence[ListFile] | None = None, watch: Watch | None = None
+    campaign: Campaign,
+    lists: Sequence[ListFile] | None = None,
+    watch: Watch | None = None,
+    contacts: Callable[[pl.DataFrame], None] | None = None,
 ) -> list[Books]:
-    """Return what loading would do, as if nothing were loaded yet; writes nothing."""
+    """Return what loading would do, as if nothing were loaded yet; writes nothing.
+
+    `contacts` is given each batch of them, with the columns of CONTACT_COLUMNS.
+    """
     taken = Taken()
     all_books = []
     for one in open_lists(campaign) if lists is None else lists:
         books = Books(_shown(one, campaign), one.info.notes, one.info.found())
-        for _ in _sort(campaign, one, taken, books, watch):
-            pass
+        for sorted_rows, _ in _sort(campaign, one, taken, books, watch):
+            if contacts is not None:
+                contacts(sorted_rows.contacts)
         all_books.append(books)
     return all_books
 

@@ -32,6 +32,8 @@ COMMANDS = {
     "check": ("lists:check", "Validate a campaign's file, account and list; call nobody, write nothing."),
     "normalize": ("normalize:normalize", "Write a list's clean numbers to a file; no campaign needed."),
     "load": ("lists:load", "Turn a campaign's list into contacts and rejects."),
+    "plan": ("plan:plan", "Say who would be called when, when it ends and what it costs; call nobody."),
+    "why": ("why:why", "Say why each contact is not being called now, and when it can be."),
     "test-call": ("trial:call_yourself", "Call yourself once, with a campaign's settings."),
     "run": ("dial:run", "Load what is new, call what may be called now, collect outcomes."),
     "worker": ("work:worker", "Dial all running campaigns until told to stop; several side by side."),

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from dialer.cli.deployment import Config, campaign_name, open_store, settings_of
+from dialer.base.settings import Settings
+from dialer.cli.deployment import Config, campaign_name, open_store, rules_of, settings_of
 from dialer.cli.show import out, print_json, print_table
 from dialer.store.database import Store
 from dialer.tables.audit import audit as audit_store
@@ -31,7 +32,7 @@ def status(
     name = campaign_name(campaign, settings) if campaign is not None else None
     with open_store(settings) as store:
         while True:
-            _print_status(store, name, json=json)
+            _print_status(store, settings, name, json=json)
             if not watch:
                 return 0
             time.sleep(2)
@@ -89,8 +90,8 @@ def print_outcomes(store: Store, campaign: str) -> None:
     print_table("Outcomes", ("status", "result", "contacts", "share"), rows)
 
 
-def _print_status(store: Store, name: str | None, *, json: bool) -> None:
-    rows = progress(store, name)
+def _print_status(store: Store, settings: Settings, name: str | None, *, json: bool) -> None:
+    rows = progress(store, name, accounts=settings.accounts, rules=rules_of(settings))
     if json:
         print_json(
             [

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import text
+from pydantic import ValidationError
+from sqlalchemy import Connection, text
 
 from dialer.base.clock import as_datetime
+from dialer.base.settings import Account
+from dialer.calls.outlook import look_ahead, people_of
+from dialer.campaign import Campaign
+from dialer.rules.rulebook import RuleBook
 from dialer.store.database import Store
 from dialer.store.views import STATUS
 from dialer.tables.query import campaign_id_of, view_query
@@ -23,8 +29,18 @@ RESULTS = f"""
     ) AS seen
     GROUP BY status, result"""
 
+SPEC = text("SELECT campaign_id, spec FROM campaigns WHERE name = :name")
+
 STATUSES = ("done", "refused", "unknown", "calling", "waiting", "suppressed", "canceled")
 """The statuses of a contact, in the order in which a table shows them."""
+
+
+BOUND_BY = {
+    "pace": "the pace decides",
+    "windows": "the calling hours decide, not the pace",
+    "redials": "redials, caps and retries decide, not the pace",
+}
+"""What is said of what decides when a campaign ends."""
 
 
 class CampaignProgress(NamedTuple):
@@ -51,6 +67,10 @@ class CampaignProgress(NamedTuple):
     first_call_at: datetime | None
     last_call_at: datetime | None
     finish_estimate_at: datetime | None
+    finish_bound_by: str | None = None
+    """What decides when it ends, where that was planned: pace, windows or redials."""
+    next_call_at: datetime | None = None
+    """When the next call may be placed, where that was planned."""
 
     def lines(self) -> list[str]:
         """Return the same in a few sentences for a person."""
@@ -64,12 +84,21 @@ class CampaignProgress(NamedTuple):
         if self.attempts:
             lines.append(f"  attempts {self.attempts}, answered {self.answered}{self._pick_up()}")
         if self.first_call_at and self.last_call_at:
-            until = (
-                f"; at this pace done {_minute(self.finish_estimate_at)}" if self.finish_estimate_at else ""
-            )
             first, last = _minute(self.first_call_at), _minute(self.last_call_at)
-            lines.append(f"  first call {first}, last call {last}{until}")
+            lines.append(f"  first call {first}, last call {last}")
+        if self.finish_estimate_at:
+            lines.append(f"  {self._finish()}")
         return lines
+
+    def _finish(self) -> str:
+        assert self.finish_estimate_at is not None
+        if self.finish_bound_by is None:
+            return f"at this pace done {_minute(self.finish_estimate_at)}"
+        following = f"next call {_minute(self.next_call_at)}, " if self.next_call_at else ""
+        # Not everybody may be dialing it this moment.
+        begun = "" if self.state == "running" else " if it is dialed from now on"
+        decided = BOUND_BY[self.finish_bound_by]
+        return f"{following}done about {_minute(self.finish_estimate_at)}{begun}: {decided}"
 
     def _statuses(self) -> str:
         counts = [(status, getattr(self, status)) for status in STATUSES]
@@ -89,16 +118,56 @@ class OutcomeRow(NamedTuple):
     share: float
 
 
-def progress(store: Store, campaign: str | None = None) -> list[CampaignProgress]:
+def progress(
+    store: Store,
+    campaign: str | None = None,
+    *,
+    accounts: Mapping[str, Account] | None = None,
+    rules: RuleBook | None = None,
+) -> list[CampaignProgress]:
     """Return the progress of the campaign, or of every campaign by name.
+
+    With `rules` the finish is planned: windows, caps, redials, limits and the pace measured lately.
+    Without, it is what waits at the average pace so far.
 
     Raises:
         BadInput: the database has no such campaign.
     """
     with store.read() as connection:
         campaign_id = campaign_id_of(connection, campaign)
-        rows = connection.execute(text(view_query(store, "campaign_progress", campaign_id)))
-        return [_from_row(row._asdict()) for row in rows]
+        found = connection.execute(text(view_query(store, "campaign_progress", campaign_id)))
+        rows = [_from_row(row._asdict()) for row in found]
+        if rules is None:
+            return rows
+        return [_planned(store, connection, row, accounts or {}, rules) for row in rows]
+
+
+def _planned(
+    store: Store,
+    connection: Connection,
+    row: CampaignProgress,
+    accounts: Mapping[str, Account],
+    rules: RuleBook,
+) -> CampaignProgress:
+    """Return the row with its finish planned; a campaign that a person holds back has none."""
+    if row.state in ("paused", "stopped", "canceled"):
+        return row._replace(finish_estimate_at=None)
+    if not row.waiting:
+        return row
+    campaign_id, spec = connection.execute(SPEC, {"name": row.campaign}).one()
+    try:
+        campaign = Campaign.model_validate_json(spec)
+    except ValidationError:  # written by another version of dialer
+        return row
+    people = people_of(store, connection, campaign_id)
+    account = accounts.get(campaign.call.account)
+    ahead = look_ahead(store, connection, campaign, account, rules, people, measured=True)
+    finish_us, next_us = ahead.timeline.finish_us, ahead.timeline.first_call_us
+    return row._replace(
+        finish_estimate_at=as_datetime(finish_us) if finish_us is not None else None,
+        finish_bound_by=ahead.timeline.bound_by,
+        next_call_at=as_datetime(next_us) if next_us is not None else None,
+    )
 
 
 def outcome_table(store: Store, campaign: str) -> list[OutcomeRow]:
