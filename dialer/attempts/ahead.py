@@ -16,6 +16,11 @@ CLAIM_MIN, CLAIM_MAX = 16, 500
 MEASURE_S = 0.25
 SLOW_PACE = 4.0
 """At so few calls per second there is time to open each attempt after the one before it has left."""
+LINGER_S, LINGER_S_MAX = 0.01, 0.025
+"""Ledger transactions begin at least this far apart, so that answers and openings share a commit."""
+LINGER_S_PER_RATE = 5e-5
+"""From 200 calls per second on a transaction waits for more company, to the longest from 500 on: what it
+costs by itself is 1.2 to 1.9 ms, what a call in it costs 0.02 to 0.06 ms."""
 
 
 class Ahead:
@@ -39,13 +44,17 @@ class Ahead:
         self._measure(submitted)
         enough = max(1.0, OPEN_AHEAD_S * self._rate)
         if self._pace_limit is None:
-            most: float = self._in_flight_max
+            most: float = max(self._in_flight_max, 2 * OPEN_AHEAD_S * self._rate)
         else:
             most = max(2.0, 2 * OPEN_AHEAD_S * self._pace_limit) if self._pace_limit > SLOW_PACE else 1.0
         self._open = self._open * 1.5 if self._starved else self._open * 0.97
         self._open = min(max(self._open, enough), most)
         self._starved = False
         return math.ceil(self._open)
+
+    def linger_s(self) -> float:
+        """Return how far apart ledger transactions begin; half of what is open ahead leaves meanwhile."""
+        return min(LINGER_S_MAX, max(LINGER_S, LINGER_S_PER_RATE * self._rate))
 
     def claims(self) -> int:
         """Return how many contacts to keep leased."""

@@ -31,8 +31,6 @@ from dialer.calls.limits import Kept
 
 log = structlog.get_logger()
 
-LINGER_S = 0.01
-"""Ledger transactions begin at least this far apart, so that answers share a commit."""
 RECHECK_S = 0.5
 """How often a lane without work looks for new calls."""
 STATES_S = 1.0
@@ -150,7 +148,7 @@ class Books:
                 return
             self.turned.set()
             if worked:
-                await self._clock.sleep(began + LINGER_S - self._clock.monotonic())
+                await self._clock.sleep(began + self._ahead.linger_s() - self._clock.monotonic())
             else:
                 await self._wait()
 

@@ -31,3 +31,17 @@ def test_a_lane_without_a_limit_opens_more_while_it_starves_and_less_afterwards(
         clock.move(0.1)
         few = ahead.openings(0)
     assert few == 1
+
+
+def test_a_fast_lane_fills_bigger_pages_from_what_it_may_have_open() -> None:
+    clock = ManualClock()
+    ahead = Ahead(clock, None, 64)
+    slow_s = ahead.linger_s()
+    clock.move(1)
+    ahead.starve()
+    assert ahead.openings(4000) == 200
+    assert ahead.linger_s() == 2.5 * slow_s
+    for _ in range(20):
+        ahead.starve()
+        many = ahead.openings(4000)
+    assert many == 400
