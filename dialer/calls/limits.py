@@ -57,24 +57,18 @@ LOCK_NUMBERS = Dialects(
     postgresql="""
     SELECT pg_advisory_xact_lock(4242003, numbers.key) FROM (
         SELECT DISTINCT hashtext(contacts.phone) AS key
-        FROM ROWS(attempt_id text, contact_id bigint, calls integer, window_us bigint) AS r
+        FROM ROWS(attempt_id text, contact_id bigint, window_us bigint) AS r
         JOIN contacts ON contacts.contact_id = r.contact_id ORDER BY 1) AS numbers""",
 )
 
-# The moment of the call that fills the cap, the calls-th latest that may have reached the person, and how
-# many calls there were in the cap's window.
-CAPPED = Dialects(
+# The calls of a number that may have reached the person. CROSS JOIN is an order for SQLite: rows, then index.
+CALLS = Dialects(
     """
-    SELECT r.attempt_id, r.window_us, (
-        SELECT coalesce(ledger.sent_at_us, ledger.opened_at_us) FROM ledger
-        WHERE ledger.phone = contacts.phone AND ledger.state IN ('sending', 'unknown', 'accepted', 'ended')
-            AND ledger.opened_at_us > :now_us - r.window_us - :guard_us
-        ORDER BY ledger.opened_at_us DESC LIMIT 1 OFFSET r.calls - 1), (
-        SELECT count(*) FROM ledger
-        WHERE ledger.phone = contacts.phone AND ledger.state IN ('sending', 'unknown', 'accepted', 'ended')
-            AND ledger.opened_at_us > :now_us - r.window_us)
-    FROM ROWS(attempt_id text, contact_id bigint, calls integer, window_us bigint) AS r
-    JOIN contacts ON contacts.contact_id = r.contact_id"""
+    SELECT r.attempt_id, coalesce(ledger.sent_at_us, ledger.opened_at_us)
+    FROM ROWS(attempt_id text, contact_id bigint, window_us bigint) AS r CROSS JOIN contacts CROSS JOIN ledger
+    WHERE contacts.contact_id = r.contact_id AND ledger.phone = contacts.phone
+        AND ledger.state IN ('sending', 'unknown', 'accepted', 'ended')
+        AND ledger.opened_at_us > :now_us - r.window_us - :guard_us"""
 )
 
 LOCK_CAMPAIGN = Dialects(
@@ -214,27 +208,33 @@ def _suppressed(
 def _capped(
     store: Store, connection: Connection, asked: Sequence[Asked], now_us: int
 ) -> tuple[dict[str, Kept], dict[str, str]]:
-    wanted = [(one.attempt_id, one.contact_id, cap.calls, cap.window_us) for one in asked for cap in one.caps]
-    if not wanted:
+    """Return what the caps keep back, and how each attempt stands to its caps."""
+    mine = [one for one in asked if one.caps]
+    if not mine:
         return {}, {}
-    rows = as_rows(wanted)
+    rows = as_rows((one.attempt_id, one.contact_id, max(cap.window_us for cap in one.caps)) for one in mine)
     store.execute(connection, LOCK_NUMBERS, rows=rows)
-    found = store.execute(connection, CAPPED, rows=rows, now_us=now_us, guard_us=GUARD_US)
+    moments: dict[str, list[int]] = {one.attempt_id: [] for one in mine}
+    for attempt_id, at_us in store.execute(connection, CALLS, rows=rows, now_us=now_us, guard_us=GUARD_US):
+        moments[attempt_id].append(at_us)
     kept: dict[str, Kept] = {}
-    counts: dict[tuple[str, int], int] = {}
-    for attempt_id, window_us, full_since_us, count in found:
-        counts[attempt_id, window_us] = count
-        if full_since_us is not None:
-            again_at_us = max(now_us + 1, full_since_us + window_us + GUARD_US)
-            before = kept.get(attempt_id)
-            if before is None or (before.again_at_us or 0) < again_at_us:
-                kept[attempt_id] = Kept("cap", again_at_us)
-    told = {
-        one.attempt_id: "; ".join(f"{counts[one.attempt_id, cap.window_us] + 1} of {cap}" for cap in one.caps)
-        for one in asked
-        if one.caps
-    }
+    told: dict[str, str] = {}
+    for one in mine:
+        calls_at_us = sorted(moments[one.attempt_id], reverse=True)
+        again_at_us = max(_free_at_us(cap, calls_at_us) for cap in one.caps)
+        if again_at_us > now_us:
+            kept[one.attempt_id] = Kept("cap", again_at_us)
+        told[one.attempt_id] = "; ".join(
+            f"{sum(at_us > now_us - cap.window_us for at_us in calls_at_us) + 1} of {cap}" for cap in one.caps
+        )
     return kept, told
+
+
+def _free_at_us(cap: Cap, calls_at_us: Sequence[int]) -> int:
+    """Return from when on the cap lets a further call through, by the moments of the latest calls."""
+    if len(calls_at_us) < cap.calls:
+        return 0
+    return calls_at_us[cap.calls - 1] + cap.window_us + GUARD_US
 
 
 def _beyond_budget(
