@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -78,34 +77,29 @@ def lane_for(
 def make_read_only(store: Store) -> Callable[[], None]:
     """Let nothing be written from now on; return what takes that back."""
     if store.is_sqlite:
-        return _with_pragma(store, "query_only = ON")
-    name = store.engine.url.database
-
-    def set_(value: str) -> None:
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("SET default_transaction_read_only = off"))
-            connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = {value}"))
-        store.engine.dispose()
-
-    set_("on")
-    return lambda: set_("off")
+        return _set_on_checkout(store, "PRAGMA query_only = ON", "PRAGMA query_only = OFF")
+    session = "SET SESSION CHARACTERISTICS AS TRANSACTION READ"
+    return _set_on_checkout(store, f"{session} ONLY", f"{session} WRITE")
 
 
 def fill_disk(store: Store) -> Callable[[], None]:
     """Leave the SQLite file no page more than it has; return what takes that back."""
-    return _with_pragma(store, "max_page_count = 1")  # it never cuts off what is there
+    # It never cuts off what is there.
+    return _set_on_checkout(store, "PRAGMA max_page_count = 1", "PRAGMA max_page_count = 1000000")
 
 
-def _with_pragma(store: Store, pragma: str) -> Callable[[], None]:
-    def set_(connection: sqlite3.Connection, _: object) -> None:
-        connection.execute(f"PRAGMA {pragma}")
+def _set_on_checkout(store: Store, damaged: str, mended: str) -> Callable[[], None]:
+    """Let every use of a connection begin with a statement; return what changes it to another."""
+    statement = [damaged]
 
-    event.listen(store.engine, "connect", set_)
-    store.engine.dispose()
+    def set_(connection: Any, *_: object) -> None:
+        connection.cursor().execute(statement[0])
+        connection.commit()
+
+    event.listen(store.engine, "checkout", set_)
 
     def take_back() -> None:
-        event.remove(store.engine, "connect", set_)
-        store.engine.dispose()
+        statement[0] = mended
 
     return take_back
 
