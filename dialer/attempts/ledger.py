@@ -48,29 +48,27 @@ OPEN = Dialects(
     RETURNING attempt_id"""
 )
 
-ANSWER_ROWS = """ROWS(attempt_id text, state text, execution_id text, provider_status text,
-        http_status integer, error_code text, error text, sent_at_us bigint, answered_at_us bigint,
-        next_lookup_at_us bigint, contact_id bigint, status text, reason text, calls integer, tries integer,
-        next_call_at_us bigint, called_at_us bigint)"""
-
 ANSWER = Dialects(
-    f"""
+    """
     UPDATE ledger SET state = r.state, execution_id = r.execution_id, provider_status = r.provider_status,
         http_status = r.http_status, error_code = r.error_code, error = r.error,
         sent_at_us = r.sent_at_us, answered_at_us = r.answered_at_us, next_lookup_at_us = r.next_lookup_at_us
-    FROM {ANSWER_ROWS} AS r
+    FROM ROWS(attempt_id text, state text, execution_id text, provider_status text,
+        http_status integer, error_code text, error text, sent_at_us bigint, answered_at_us bigint,
+        next_lookup_at_us bigint) AS r
     WHERE ledger.attempt_id = r.attempt_id AND ledger.state IN ('sending', 'unknown')
     RETURNING ledger.attempt_id"""
 )
 
 ANSWER_CONTACT = Dialects(
-    f"""
+    """
     UPDATE contacts SET status = r.status, reason = r.reason, calls = r.calls, tries = r.tries,
         next_call_at_us = r.next_call_at_us, worker = NULL,
         last_attempt_id = CASE r.status WHEN 'waiting' THEN contacts.last_attempt_id ELSE r.attempt_id END,
         first_called_at_us = coalesce(contacts.first_called_at_us, r.called_at_us),
         last_called_at_us = coalesce(r.called_at_us, contacts.last_called_at_us)
-    FROM {ANSWER_ROWS} AS r
+    FROM ROWS(attempt_id text, contact_id bigint, status text, reason text, calls integer, tries integer,
+        next_call_at_us bigint, called_at_us bigint) AS r
     WHERE contacts.contact_id = r.contact_id AND contacts.status IN ('leased', 'unknown')"""
 )
 
@@ -347,11 +345,12 @@ def _exchange(page: _Page, *, together: bool) -> Exchanged:
 def _record(store: Store, connection: Connection, answers: Sequence[Answer]) -> None:
     if not answers:
         return
-    rows = as_rows(sorted(answers))
-    written = {row[0] for row in store.execute(connection, ANSWER, rows=rows)}
-    if len(written) < len(answers):  # written before, or settled by somebody else
-        rows = as_rows(sorted(answer for answer in answers if answer.attempt_id in written))
-    store.execute(connection, ANSWER_CONTACT, rows=rows)
+    in_order = sorted(answers)
+    rows = store.execute(connection, ANSWER, rows=as_rows(one[:10] for one in in_order))
+    if len(rows) < len(in_order):  # written before, or settled by somebody else
+        written = {row[0] for row in rows}
+        in_order = [one for one in in_order if one.attempt_id in written]
+    store.execute(connection, ANSWER_CONTACT, rows=as_rows((one[0], *one[10:]) for one in in_order))
 
 
 def _record_alone(store: Store, connection: Connection, answer: Answer) -> None:

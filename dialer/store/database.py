@@ -81,7 +81,7 @@ class Store:
     def execute(self, connection: Connection, statements: Dialects, **values: Any) -> Rows:
         """Run the statement written for this database; return its rows, if it gives any."""
         result = connection.execute(statements.for_(self.engine.dialect.name), values)
-        return list(result) if result.returns_rows else []
+        return list(result.all()) if result.returns_rows else []
 
     def close(self) -> None:
         """Give every connection back."""
@@ -121,7 +121,7 @@ class Dialects:
 
 def as_rows(rows: Iterable[Sequence[Any]]) -> str:
     """Return the rows as the text of a `:rows` parameter."""
-    return orjson.dumps([tuple(row) for row in rows]).decode()
+    return orjson.dumps(list(map(tuple, rows))).decode()
 
 
 def _expand_rows(statement: str, spell: Callable[[list[list[str]]], str]) -> str:
