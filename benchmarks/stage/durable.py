@@ -23,7 +23,7 @@ from dialer.base.clock import SystemClock
 from dialer.base.settings import Account
 from dialer.providers.provider import Provider
 from dialer.providers.transport import open_client
-from dialer.providers.unleashx import UnleashX
+from dialer.providers.unleashx.provider import UnleashX
 from dialer.store.bulk import append
 from dialer.store.database import Store
 

@@ -26,7 +26,7 @@ from dialer.simulator.control import add_control_routes
 from dialer.simulator.faults import Faults
 from dialer.simulator.gate import Gate
 from dialer.simulator.ledger import Ledger, PlacedCall
-from dialer.simulator.unleashx import Handler
+from dialer.simulator.unleashx.calls import Handler
 from dialer.simulator.webhooks import Signature, Target, Webhooks
 
 NOTIFY_SECRET = "simulator-notify-secret"  # noqa: S105

@@ -20,12 +20,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from dialer.base.clock import Clock, SystemClock
 from dialer.base.errors import BadInput, NotReady
 from dialer.base.words import did_you_mean
-from dialer.simulator.agentphone_app import build_agentphone
+from dialer.simulator.agentphone.app import build_agentphone
 from dialer.simulator.answers import CONNECTION
 from dialer.simulator.config import SimulatorConfig
 from dialer.simulator.gateway import build_gateway
-from dialer.simulator.hamsa_app import build_hamsa
-from dialer.simulator.unleashx_app import build_unleashx
+from dialer.simulator.hamsa.app import build_hamsa
+from dialer.simulator.unleashx.app import build_unleashx
 
 Ready = Callable[[str], None]
 """Told the address as soon as requests are answered there."""

@@ -21,7 +21,7 @@ from dialer.base.settings import read_settings
 from dialer.calls import campaigns
 from dialer.calls import load as loading
 from dialer.campaign import read_campaign
-from dialer.providers.unleashx import UnleashX
+from dialer.providers.unleashx.provider import UnleashX
 from dialer.run import Run, dialing_rights
 from dialer.store.database import Store
 from dialer.store.migrate import prepare

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from dialer.base.clock import ManualClock
 from dialer.base.settings import Account
 from dialer.providers.provider import OpenAttempt, Submission
-from dialer.providers.unleashx import UnleashX
+from dialer.providers.unleashx.provider import UnleashX
 
 TOKEN = "scripted-token-9d2e"
 PHONE = "+919876543210"

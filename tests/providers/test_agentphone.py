@@ -24,7 +24,7 @@ from dialer.base.errors import (
     SubmitError,
 )
 from dialer.base.settings import Account
-from dialer.providers.agentphone import AgentPhone
+from dialer.providers.agentphone.provider import AgentPhone
 from dialer.providers.provider import Accepted, OpenAttempt, Submission
 
 pytestmark = pytest.mark.anyio

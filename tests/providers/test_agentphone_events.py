@@ -16,8 +16,8 @@ from dialer.base.clock import ManualClock
 from dialer.base.errors import BadInput
 from dialer.base.settings import Account
 from dialer.providers.abilities import EventRefused, HearsEvents
-from dialer.providers.agentphone import AgentPhone
-from dialer.providers.agentphone_records import OUTCOME_OF_REASON, outcome_of
+from dialer.providers.agentphone.provider import AgentPhone
+from dialer.providers.agentphone.records import OUTCOME_OF_REASON, outcome_of
 from dialer.providers.provider import OUTCOMES
 
 NOW_S = 1_790_000_000

@@ -12,7 +12,7 @@ from dialer.base.clock import SystemClock
 from dialer.base.errors import BadInput, NotReady
 from dialer.base.settings import Account
 from dialer.providers import abilities
-from dialer.providers.agentphone import AgentPhone
+from dialer.providers.agentphone.provider import AgentPhone
 from dialer.providers.provider import Submission
 from dialer.providers.transport import open_client
 from dialer.simulator import SimulatorConfig, simulator_thread

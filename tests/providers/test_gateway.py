@@ -29,7 +29,7 @@ from dialer.base.errors import (
 )
 from dialer.base.settings import Account, read_settings
 from dialer.providers.abilities import EventRefused, HearsEvents, TellsOfOne
-from dialer.providers.gateway import Gateway
+from dialer.providers.gateway.provider import Gateway
 from dialer.providers.provider import OpenAttempt, Submission
 
 pytestmark = pytest.mark.anyio
@@ -483,7 +483,7 @@ async def test_a_signature_may_be_base64_of_another_hash() -> None:
 
 def test_every_key_is_in_the_models_documentation_and_every_section_in_the_guide() -> None:
     guide = GUIDE.read_text("utf-8")
-    from dialer.providers.gateway_options import GatewayOptions
+    from dialer.providers.gateway.options import GatewayOptions
 
     for name, field in GatewayOptions.model_fields.items():
         assert field.description, name

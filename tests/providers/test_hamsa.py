@@ -32,7 +32,7 @@ from dialer.providers.abilities import (
     ReleasesNumbers,
     TellsOfOne,
 )
-from dialer.providers.hamsa import Hamsa
+from dialer.providers.hamsa.provider import Hamsa
 from dialer.providers.provider import OpenAttempt, Submission
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ import pytest
 
 from dialer.base.clock import ManualClock
 from dialer.providers.abilities import EventRefused
-from dialer.providers.hamsa import Hamsa
+from dialer.providers.hamsa.provider import Hamsa
 from tests.providers.test_hamsa import account
 
 SECRET = "s3cret-93ab"

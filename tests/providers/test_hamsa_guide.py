@@ -6,8 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
-from dialer.providers.hamsa_options import HamsaOptions
-from dialer.providers.hamsa_records import OUTCOME_OF_STATUS
+from dialer.providers.hamsa.options import HamsaOptions
+from dialer.providers.hamsa.records import OUTCOME_OF_STATUS
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "guide" / "hamsa.md").read_text("utf-8")
 

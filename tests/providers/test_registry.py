@@ -8,7 +8,7 @@ import pytest
 
 from dialer.base.errors import BadInput
 from dialer.providers.registry import check_account, find_provider, provider_names
-from dialer.providers.unleashx import UnleashX
+from dialer.providers.unleashx.provider import UnleashX
 from tests.providers.scripted import account
 
 

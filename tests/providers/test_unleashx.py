@@ -20,7 +20,7 @@ from dialer.base.errors import (
     SubmitError,
 )
 from dialer.providers.provider import Accepted, Submission
-from dialer.providers.unleashx import UnleashX
+from dialer.providers.unleashx.provider import UnleashX
 from tests.providers.scripted import CALL, PHONE, TOKEN, account, scripted
 
 pytestmark = pytest.mark.anyio

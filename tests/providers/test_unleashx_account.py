@@ -16,8 +16,8 @@ from dialer.providers.abilities import (
     ListsAgents,
     TellsCosts,
 )
-from dialer.providers.unleashx import UnleashX
-from dialer.providers.unleashx_account import AgentHistory
+from dialer.providers.unleashx.account import AgentHistory
+from dialer.providers.unleashx.provider import UnleashX
 from tests.providers.scripted import TOKEN, Answer, scripted
 
 pytestmark = pytest.mark.anyio

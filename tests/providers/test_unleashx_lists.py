@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialer.base.errors import NotReady
-from dialer.providers.unleashx_lists import message_of, read_pages, rows_of, windows
+from dialer.providers.unleashx.lists import message_of, read_pages, rows_of, windows
 from dialer.providers.wire import Speaker
 
 pytestmark = pytest.mark.anyio

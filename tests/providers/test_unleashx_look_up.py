@@ -11,7 +11,7 @@ import pytest
 
 from dialer.base.clock import ManualClock
 from dialer.base.errors import NotReady
-from dialer.providers.unleashx import NOBODY
+from dialer.providers.unleashx.provider import NOBODY
 from tests.providers.scripted import CALL, PHONE, TOKEN, Answer, attempt, row, scripted
 
 pytestmark = pytest.mark.anyio

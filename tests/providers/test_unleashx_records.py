@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialer.providers.provider import OUTCOMES, Execution
-from dialer.providers.unleashx_records import (
+from dialer.providers.unleashx.records import (
     OUTCOME_OF_STATUS,
     digits_of,
     outcome_of,

@@ -16,7 +16,7 @@ import pytest
 
 from dialer.base.clock import ManualClock, SystemClock
 from dialer.simulator import SimulatorConfig, build_app
-from dialer.simulator.hamsa import agent_id
+from dialer.simulator.hamsa.calls import agent_id
 
 pytestmark = pytest.mark.anyio
 

@@ -1,0 +1,5 @@
+"""AgentPhone: calls, numbers, agents, signed webhooks."""
+
+from dialer.providers.agentphone.provider import AgentPhone
+
+__all__ = ["AgentPhone"]

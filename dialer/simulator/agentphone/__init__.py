@@ -1,0 +1,1 @@
+"""A pretended AgentPhone, webhooks included."""

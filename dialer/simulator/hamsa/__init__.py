@@ -1,0 +1,1 @@
+"""A pretended Hamsa, campaigns and webhooks included."""
