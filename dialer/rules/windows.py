@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from dialer.base.errors import BadInput
 from dialer.campaign.caps import Cap
@@ -70,15 +70,21 @@ class Evidence:
     rules: str
 
 
+class _Day(NamedTuple):
+    """A local day: its hours, the rules that bind, and its open stretches of absolute time."""
+
+    hours: Spans
+    rules: tuple[Rule, ...]
+    spans: list[Span]
+
+
 @dataclass(frozen=True)
 class Windows:
     """The windows of one campaign's groups; what was evaluated is kept, day by day."""
 
     book: RuleBook
     policy: HoursPolicy
-    _days: dict[tuple[tuple[str, ...], str, date], tuple[Spans, tuple[Rule, ...]]] = field(
-        default_factory=dict
-    )
+    _days: dict[tuple[tuple[str, ...], str, date], _Day] = field(default_factory=dict)
 
     @property
     def unbound(self) -> bool:
@@ -139,7 +145,7 @@ class Windows:
 
     def next_slot(self, group: Group, at_us: int) -> Slot | None:
         """Return the stretch that holds the moment, or the first one after it; None where none comes."""
-        step_us = 8 * DAY_US
+        step_us = DAY_US  # most open within a day
         begin_us = at_us
         while begin_us < at_us + FARTHEST_DAYS * DAY_US:
             span = next_span(self.open(group, begin_us - 2 * DAY_US, begin_us + step_us), begin_us)
@@ -147,11 +153,12 @@ class Windows:
                 begin = max(span[0], at_us)
                 return Slot(begin, span[1], self._decider(group, begin, span[0]))
             begin_us += step_us
+            step_us = 8 * DAY_US
         return None
 
     def rules_on(self, group: Group, zone: str, day: date) -> tuple[Rule, ...]:
         """Return the rules that bind the group on a local day, strictest ones of last resort included."""
-        return self._day(group, zone, day)[1]
+        return self._day(group, zone, day).rules
 
     def rules_known(self, group: Group) -> bool:
         """Return whether the group may be called at all by what is known: with `hold`, only then."""
@@ -206,19 +213,18 @@ class Windows:
         day = local_date(zone, begin_us) - timedelta(days=1)
         last = local_date(zone, end_us)
         while day <= last:
-            hours, _ = self._day(group, zone, day)
-            if hours:
-                yield from open_spans(zone, day, hours)
+            yield from self._day(group, zone, day).spans
             day += timedelta(days=1)
 
-    def _day(self, group: Group, zone: str, day: date) -> tuple[Spans, tuple[Rule, ...]]:
+    def _day(self, group: Group, zone: str, day: date) -> _Day:
         key = (group.places, zone, day)
         known = self._days.get(key)
         if known is None:
             if len(self._days) >= KEPT_DAYS_MAX:
                 self._days.clear()
             rules = tuple(self._rules(group, day))
-            known = self._days[key] = (self._hours(group, rules, day), rules)
+            hours = self._hours(group, rules, day)
+            known = self._days[key] = _Day(hours, rules, open_spans(zone, day, hours) if hours else [])
         return known
 
     def _hours(self, group: Group, rules: Sequence[Rule], day: date) -> Spans:
@@ -280,7 +286,7 @@ class Windows:
         return " ".join(names) or "open"
 
     def _day_spans(self, group: Group, zone: str, day: date) -> list[Span]:
-        return open_spans(zone, day, self._day(group, zone, day)[0])
+        return self._day(group, zone, day).spans
 
 
 def _is_holiday(rule: Rule, places: Sequence[str], day: date) -> bool:
