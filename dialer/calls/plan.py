@@ -288,22 +288,23 @@ class _Simulation:
 
 
 def _returns(assumed: Assumed, kinds: Sequence[tuple[Cap, ...]]) -> list[_Return]:
-    """Return which share of the calls is due again after how long.
+    """Return which share of the calls is due again after how long, caps kept.
 
-    A cap of n calls puts off every n-th redial until its window, counted from the first of the n calls, is
-    over; the calls before are taken to have come as far apart as this outcome says.
+    A contact's calls before are taken to have come as this outcome and its caps let them.
     """
     found: dict[float, Floats] = {}
     for outcome, wait_s in assumed.waits_s.items():
         share = assumed.shares.get(outcome, 0.0)
-        apart_s = assumed.duration_s + wait_s
         for kind, caps in enumerate(kinds):
+            moments = [0.0]
             for calls in range(assumed.calls_max - 1):
-                delay_s = wait_s
-                for cap in caps:
-                    if (calls + 1) % cap.calls == 0:
-                        full_s = cap.window_us / 1e6 + GUARD_S - (cap.calls - 1) * apart_s
-                        delay_s = max(delay_s, full_s - assumed.duration_s)
+                full_s = [
+                    moments[-cap.calls] + cap.window_us / 1e6 + GUARD_S
+                    for cap in caps
+                    if len(moments) >= cap.calls
+                ]
+                moments.append(max(moments[-1] + assumed.duration_s + wait_s, *full_s, 0.0))
+                delay_s = moments[-1] - moments[-2] - assumed.duration_s
                 shares = found.setdefault(delay_s, np.zeros((len(kinds), assumed.calls_max)))
                 shares[kind, calls] += share
     return [_Return(delay_s, share) for delay_s, share in sorted(found.items()) if share.any()]

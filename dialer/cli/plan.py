@@ -104,10 +104,7 @@ def plan_json(outlook: Outlook) -> dict[str, Any]:
         "planned_at": as_datetime(outlook.now_us),
         "contacts": outlook.contacts,
         **outlook.by_when,
-        "buckets": [
-            {**one._asdict(), "when": one.when, "says": one.says, "next_at_us": _at(one.next_at_us)}
-            for one in outlook.buckets
-        ],
+        "buckets": buckets_json(outlook),
         "start_at": _at(line.first_call_us),
         "last_call_at": _at(line.last_call_us),
         "finish_at": _at(line.finish_us),
@@ -135,6 +132,21 @@ def plan_json(outlook: Outlook) -> dict[str, Any]:
             for one in outlook.slots
         ],
     }
+
+
+def buckets_json(outlook: Outlook) -> list[dict[str, Any]]:
+    """Return every bucket as it stands in JSON documents; `next_at` is UTC."""
+    return [
+        {
+            "bucket": one.bucket,
+            "contacts": one.contacts,
+            "when": one.when,
+            "next_at": _at(one.next_at_us),
+            "says": one.says,
+            "detail": one.detail,
+        }
+        for one in outlook.buckets
+    ]
 
 
 def local_of(zones: Sequence[str], at_us: int | None) -> str | None:

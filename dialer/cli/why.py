@@ -16,7 +16,7 @@ from dialer.calls.campaigns import find
 from dialer.calls.outlook import Outlook, look_ahead, people_of
 from dialer.campaign import Campaign
 from dialer.cli.deployment import CampaignName, Config, campaign_of, open_store, rules_of, settings_of
-from dialer.cli.plan import local_of, moment, print_buckets
+from dialer.cli.plan import buckets_json, local_of, moment, print_buckets
 from dialer.cli.rules import NOT_ADVICE
 from dialer.cli.show import out, print_json, print_table
 from dialer.contacts import parse_numbers
@@ -89,17 +89,7 @@ def why_json(outlook: Outlook) -> dict[str, Any]:
         "workers": blocked.workers,
         "contacts": outlook.contacts,
         **outlook.by_when,
-        "buckets": [
-            {
-                "bucket": one.bucket,
-                "contacts": one.contacts,
-                "when": one.when,
-                "next_at": _at(one.next_at_us),
-                "says": one.says,
-                "detail": one.detail,
-            }
-            for one in outlook.buckets
-        ],
+        "buckets": buckets_json(outlook),
     }
 
 

@@ -56,8 +56,9 @@ def slot_frames(
 ) -> Iterator[pl.DataFrame]:
     """Yield every contact, or the one with a number, in frames of SCHEMA."""
     for frame in each_contact(store, connection, outlook.asked, outlook.now_us, phone):
-        for part in frame.partition_by("window_group", maintain_order=True):
-            yield _placed(outlook, part).select(SCHEMA.names()).cast(SCHEMA)
+        parts = [_placed(outlook, part) for part in frame.partition_by("window_group", maintain_order=True)]
+        if parts:
+            yield pl.concat(parts).sort("contact_id").select(SCHEMA.names()).cast(SCHEMA)
 
 
 def _placed(outlook: Outlook, part: pl.DataFrame) -> pl.DataFrame:
