@@ -17,6 +17,7 @@ from dialer.base.errors import BadInput, Busy
 from dialer.calls import again, campaigns, groups, mended
 from dialer.calls.books import Books as Books
 from dialer.calls.books import Example as Example
+from dialer.calls.known import read_taken
 from dialer.calls.mended import MendedBatch, MendedList, as_mended
 from dialer.campaign import Campaign
 from dialer.campaign.campaign import ListSection
@@ -43,11 +44,6 @@ LOADED = Dialects(
     """
     SELECT settings FROM loads WHERE campaign_id = :campaign_id AND sha256 = :sha256 ORDER BY load_id"""
 )
-
-TAKEN = """
-    SELECT contacts.phone, contacts.list_id, contacts.list_row, loads.file
-    FROM contacts JOIN loads ON loads.load_id = contacts.load_id
-    WHERE contacts.campaign_id = :campaign_id ORDER BY contacts.contact_id"""
 
 Watch = Callable[[Books, int, int], None]
 """Called after each batch with the books so far, the bytes read and the bytes in all."""
@@ -111,7 +107,7 @@ def load(
         known = campaigns.register(store, connection, campaign)
         if known.state == "canceled":
             campaigns.refuse_unless_startable(known)
-        taken = _taken(connection, known.campaign_id)
+    taken: Taken | None = None
     all_books = []
     for one in opened:
         books = Books(_shown(one, campaign), one.info.notes, one.info.found())
@@ -120,6 +116,9 @@ def load(
         if only_new and any(_same_settings(campaign.list, settings) for settings in before):
             books.skipped = True
             continue
+        if taken is None:  # not before: a list that did not change is passed over at once
+            with store.read() as connection:
+                taken = read_taken(connection, known.campaign_id)
         numbered = groups.Numbered(store, known.campaign_id)
         with Stage(store) as stage:
             for sorted_rows, origin in _sort(campaign, one, taken, books, watch):
@@ -259,29 +258,6 @@ def _refuse_rival(
             f"{one.info.path}: somebody else loaded the same file at the same time; "
             "nothing of it was written here, load it again"
         )
-
-
-def _taken(connection: Connection, campaign_id: int) -> Taken:
-    taken = Taken()
-    for frame in pl.read_database(
-        text(TAKEN),
-        connection,
-        execute_options={"parameters": {"campaign_id": campaign_id}},
-        iter_batches=True,
-        batch_size=100_000,
-        schema_overrides={
-            "phone": pl.String,
-            "list_id": pl.String,
-            "list_row": pl.Int64,
-            "file": pl.String,
-        },
-    ):
-        # The rows come in the order in which they were loaded, file after file.
-        numbered = frame.with_columns(pl.col("phone").str.slice(1).cast(pl.Int64).alias("number"))
-        for (file,), part in numbered.group_by("file", maintain_order=True):
-            taken.begin_file(str(file))
-            taken.add(part)
-    return taken
 
 
 def _loaded(store: Store, campaign_id: int, one: ListFile) -> list[str]:
