@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from dialer.attempts.settle import Finding, Pending
+from dialer.attempts.unsettled import Finding, Pending
 from dialer.providers.provider import Execution
 
 CLOCK_MARGIN_US = 60_000_000

@@ -16,9 +16,9 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from dialer.attempts import settle
+from dialer.attempts import settle, unsettled
 from dialer.attempts.match import match
-from dialer.attempts.settle import Pending
+from dialer.attempts.unsettled import Pending
 from dialer.base.errors import NotReady
 from dialer.base.settings import Account
 from dialer.providers.provider import Execution, Provider
@@ -73,7 +73,7 @@ class Reconciler:
             pending = [one for one in await self._open() if one.state == "unknown"]
         else:
             pending = await self._in_database(
-                partial(settle.unknown_due, self._store, self._account.name, now_us)
+                partial(unsettled.unknown_due, self._store, self._account.name, now_us)
             )
         for attempt in pending:
             await self._look_up(attempt, now_us, done)
@@ -89,7 +89,7 @@ class Reconciler:
             executions = None
         if executions:
             bound = await self._in_database(
-                partial(settle.bound_refs, self._store, self._account.name, executions)
+                partial(unsettled.bound_refs, self._store, self._account.name, executions)
             )
             found, _ = match([attempt], executions, bound)
             if found:
@@ -136,7 +136,7 @@ class Reconciler:
         done.held += 1
 
     async def _open(self) -> list[Pending]:
-        return await self._in_database(partial(settle.open_attempts, self._store, self._account.name))
+        return await self._in_database(partial(unsettled.open_attempts, self._store, self._account.name))
 
     def _now_us(self) -> int:
         with self._store.read() as connection:

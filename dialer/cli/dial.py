@@ -10,7 +10,7 @@ import anyio
 from cyclopts import Parameter
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dialer.attempts import settle
+from dialer.attempts import settle, unsettled
 from dialer.attempts.progress import RunProgress
 from dialer.base.clock import as_datetime
 from dialer.base.durations import parse_duration
@@ -129,7 +129,7 @@ def reconcile(
             raise BadInput(f"{not_placed} is not an unknown attempt; see: dialer reconcile")
         if bind is None and not_placed is None:
             _ask_providers(store, settings, name)
-        left = settle.unknown_attempts(store, name)
+        left = unsettled.unknown_attempts(store, name)
     if json:
         print_json([{**one._asdict(), "opened_at": as_datetime(one.opened_at_us)} for one in left])
     elif left:
@@ -155,7 +155,7 @@ def reconcile(
 
 
 def _ask_providers(store: Store, settings: Settings, campaign: str | None) -> None:
-    for name in settle.accounts_with_open(store, campaign):
+    for name in unsettled.accounts_with_open(store, campaign):
         if name not in settings.accounts:
             err().print(f"account '{name}' is not in dialer.toml any more; its attempts stay unknown")
             continue

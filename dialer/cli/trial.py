@@ -18,7 +18,7 @@ import anyio
 import polars as pl
 from cyclopts import Parameter
 
-from dialer.attempts.settle import number_is_open
+from dialer.attempts.unsettled import number_is_open
 from dialer.base.durations import parse_duration, show_duration
 from dialer.base.errors import BadInput, Busy
 from dialer.calls import campaigns

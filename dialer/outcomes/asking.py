@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from dialer.attempts.settle import Pending
+from dialer.attempts.unsettled import Pending
 from dialer.base.settings import Account
 
 AGE_SHARE = 0.25

@@ -10,9 +10,9 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
-from dialer.attempts import settle
+from dialer.attempts import settle, unsettled
 from dialer.attempts.match import CLOCK_MARGIN_US, match
-from dialer.attempts.settle import Finding, Pending
+from dialer.attempts.unsettled import Finding, Pending
 from dialer.base.errors import NotReady
 from dialer.base.settings import Account
 from dialer.outcomes.asking import Schedule, cheapest
@@ -108,7 +108,7 @@ class Collector:
     ) -> None:
         account = self._account
         await self._in_thread(partial(settle.expire, self._store, account.name, account.call_expires_s))
-        pending = await self._in_thread(partial(settle.open_attempts, self._store, account.name))
+        pending = await self._in_thread(partial(unsettled.open_attempts, self._store, account.name))
         self._schedule.know(pending)
         if hints is not None:
             self._schedule.hurry(_named(hints, pending), now_us)
@@ -129,7 +129,7 @@ class Collector:
         self, agent: str, due: list[Pending], pending: Sequence[Pending], done: Collected
     ) -> list[Pending]:
         """Ask about an agent's calls in the cheapest way; return those that were asked about."""
-        calls_since = partial(settle.calls_since, self._store, self._account.name, agent)
+        calls_since = partial(unsettled.calls_since, self._store, self._account.name, agent)
         single_cost = 1.0 if isinstance(self._provider, TellsOfOne) else 2.0
         plan = await self._in_thread(partial(cheapest, due, calls_since, single_cost))
         if plan.listed:
@@ -145,7 +145,9 @@ class Collector:
     ) -> None:
         async for page in self._provider.executions(agent, since_us):
             self._requests += 1
-            bound = await self._in_thread(partial(settle.bound_refs, self._store, self._account.name, page))
+            bound = await self._in_thread(
+                partial(unsettled.bound_refs, self._store, self._account.name, page)
+            )
             found, _ = match(pending, page, bound)
             await self._settle(found, done)
 
@@ -158,7 +160,7 @@ class Collector:
         else:
             records: list[Execution] = await self._provider.look_up(attempt.as_open_attempt())
             bound = await self._in_thread(
-                partial(settle.bound_refs, self._store, self._account.name, records)
+                partial(unsettled.bound_refs, self._store, self._account.name, records)
             )
             found, _ = match([attempt], records, bound)
         await self._settle(found, done)
@@ -182,7 +184,7 @@ class Collector:
             return
         since_us = now_us - round(COSTS_FOR_S * 1e6)
         pending = await self._in_thread(
-            partial(settle.ended_without_cost, self._store, self._account.name, since_us)
+            partial(unsettled.ended_without_cost, self._store, self._account.name, since_us)
         )
         if pending:
             first_us = min(one.opened_at_us for one in pending) - CLOCK_MARGIN_US

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from dialer.attempts.match import CLOCK_MARGIN_US
-from dialer.attempts.settle import Finding, Pending
+from dialer.attempts.unsettled import Finding, Pending
 from dialer.providers.provider import Execution
 
 

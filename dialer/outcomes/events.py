@@ -30,7 +30,8 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from dialer.attempts.settle import Finding, Pending, bind_in, enrich_in, revive_in
+from dialer.attempts.settle import bind_in, enrich_in, revive_in
+from dialer.attempts.unsettled import Finding, Pending
 from dialer.providers.abilities import ProviderEvent
 from dialer.providers.provider import Execution
 from dialer.store.database import Dialects, Store, as_rows

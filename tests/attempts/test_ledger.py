@@ -7,7 +7,7 @@ import threading
 import pytest
 from sqlalchemy import text
 
-from dialer.attempts import settle, workers
+from dialer.attempts import settle, unsettled, workers
 from dialer.attempts.answers import answer_for, withdrawal
 from dialer.attempts.ledger import Desk, Opening, Wanted, exchange
 from dialer.base.clock import ManualClock
@@ -239,19 +239,19 @@ def execution(ref: str, number: str, outcome: str | None = None, **more: object)
     return Execution(ref, number, "962", "whatever", outcome, **more)  # type: ignore[arg-type]
 
 
-def unknown_attempt(store: Store) -> settle.Pending:
+def unknown_attempt(store: Store) -> unsettled.Pending:
     campaign_id = seed_campaign(store, contacts=1)
     at = desk(store, "w")
     [(one, call)] = open_all(at, claim(at, campaign_id))
     exchange(at, [campaign_id], answers=[answered(one, call, MaybeDialled("x", code="read_timeout"))])
-    return settle.open_attempts(store, at.account)[0]
+    return unsettled.open_attempts(store, at.account)[0]
 
 
 def test_a_found_record_binds_an_unknown_attempt_and_its_outcome_ends_it_once(store: Store) -> None:
     pending = unknown_attempt(store)
-    assert settle.bind(store, [settle.Finding(pending, execution("77", phone(0)))]) == 1
+    assert settle.bind(store, [unsettled.Finding(pending, execution("77", phone(0)))]) == 1
     assert states(store) == {"accepted": 1}
-    over = settle.Finding(pending, execution("77", phone(0), "no_answer", duration_s=3.5))
+    over = unsettled.Finding(pending, execution("77", phone(0), "no_answer", duration_s=3.5))
     assert [settle.bind(store, [over]) for _ in range(2)] == [1, 0]
     with store.read() as connection:
         row = connection.execute(
@@ -271,9 +271,9 @@ def test_a_freed_attempt_lets_its_contact_be_called_again(store: Store) -> None:
 def test_a_held_attempt_is_not_looked_up_again_by_itself(store: Store, clock: ManualClock) -> None:
     pending = unknown_attempt(store)
     clock.move(3600)
-    assert len(settle.unknown_due(store, "unleashx", clock.now_us())) == 1
+    assert len(unsettled.unknown_due(store, "unleashx", clock.now_us())) == 1
     settle.hold(store, [(pending.attempt_id, "held: ask a person")])
-    assert settle.unknown_due(store, "unleashx", clock.now_us()) == []
+    assert unsettled.unknown_due(store, "unleashx", clock.now_us()) == []
     with store.read() as connection:
         assert connection.scalar(text("SELECT reason FROM outcomes")) == "held: ask a person"
 

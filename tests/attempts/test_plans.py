@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import event, text
 
 from benchmarks.stage.books import START_US, write_books
-from dialer.attempts import settle, workers
+from dialer.attempts import settle, unsettled, workers
 from dialer.attempts.answers import answer_for
 from dialer.attempts.ledger import (
     Desk,
@@ -22,7 +22,7 @@ from dialer.attempts.ledger import (
     open_of_campaign,
     recent_departures,
 )
-from dialer.attempts.settle import Finding
+from dialer.attempts.unsettled import Finding
 from dialer.base.clock import ManualClock
 from dialer.base.errors import MaybeDialled
 from dialer.base.ids import new_attempt_id
@@ -65,10 +65,10 @@ def dial_a_round(store: Store, clock: ManualClock, worker: str) -> None:
     clock.move(60)
     workers.enter(store, worker + "-next")
     workers.recover(store, worker + "-next")
-    settle.unknown_due(store, "bench", clock.now_us())
-    pending = {one.attempt_id: one for one in settle.open_attempts(store, "bench")}
+    unsettled.unknown_due(store, "bench", clock.now_us())
+    pending = {one.attempt_id: one for one in unsettled.open_attempts(store, "bench")}
     done = Execution(f"r-{worker}", None, "962", status="done", outcome="completed")
-    settle.bound_refs(store, "bench", [done])
+    unsettled.bound_refs(store, "bench", [done])
     settle.bind(store, [Finding(pending[openings[0].attempt_id], done)])
     settle.postpone(store, [(openings[1].attempt_id, clock.now_us())])
     settle.hold(store, [(openings[1].attempt_id, "held")])

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from sqlalchemy import text
 
-from dialer.attempts import settle
+from dialer.attempts import unsettled
 from dialer.attempts.match import match
 from dialer.attempts.reconcile import Reconciled, Reconciler
 from dialer.base.clock import ManualClock
@@ -192,7 +192,7 @@ async def test_two_records_that_would_do_are_left_to_a_person(store: Store, cloc
     found, ambiguous = match([pending], two, set())
     assert (found, ambiguous) == ([], [pending])
     assert (await settle_all(store, clock, Listing(lambda: two), redials=True)).held == 1
-    assert settle.unknown_due(store, "unleashx", clock.now_us()) == []
+    assert unsettled.unknown_due(store, "unleashx", clock.now_us()) == []
 
 
 async def test_a_record_that_another_attempt_has_already_is_held_and_not_asked_about_for_ever(
@@ -212,4 +212,4 @@ async def test_a_record_that_another_attempt_has_already_is_held_and_not_asked_a
     clock.move(2)
     done = await reconciler(store, provider).round()
     assert (done.bound, done.held) == (0, 1)
-    assert settle.unknown_due(store, "unleashx", clock.now_us()) == []
+    assert unsettled.unknown_due(store, "unleashx", clock.now_us()) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from dialer.attempts import settle
+from dialer.attempts import settle, unsettled
 from dialer.attempts.ledger import exchange
 from dialer.attempts.redial import is_do_not_call
 from dialer.base.clock import ManualClock
@@ -38,7 +38,9 @@ def campaign(store: Store, spec: str = RULES) -> int:
     return campaign_id
 
 
-def call_once(store: Store, campaign_id: int, outcome: str, disposition: str | None = None) -> settle.Finding:
+def call_once(
+    store: Store, campaign_id: int, outcome: str, disposition: str | None = None
+) -> unsettled.Finding:
     """Place the contact's next call and let it end; return what was found of it."""
     at = desk(store, f"w{next(WORKERS)}")
     [(one, call)] = open_all(at, claim(at, campaign_id))
@@ -46,10 +48,10 @@ def call_once(store: Store, campaign_id: int, outcome: str, disposition: str | N
         at_us = store.now_us(connection)
     answer = answered(one, call, Accepted(f"x-{one.attempt_id}", 200), at_us)
     exchange(at, [campaign_id], answers=[answer])
-    [pending] = settle.open_attempts(store, at.account)
+    [pending] = unsettled.open_attempts(store, at.account)
     record = Execution(f"r-{one.attempt_id}", phone(0), "962", "over", outcome, disposition=disposition)
-    assert settle.bind(store, [settle.Finding(pending, record)]) == 1
-    return settle.Finding(pending, record)
+    assert settle.bind(store, [unsettled.Finding(pending, record)]) == 1
+    return unsettled.Finding(pending, record)
 
 
 def contact(store: Store) -> tuple[object, ...]:
@@ -110,9 +112,9 @@ def test_a_canceled_campaign_calls_nobody_again(store: Store, clock: ManualClock
     [(one, call)] = open_all(at, claim(at, campaign_id))
     exchange(at, [campaign_id], answers=[answered(one, call, Accepted("x", 200))])
     cancel(store, "spring", "by a person")
-    [pending] = settle.open_attempts(store, at.account)
+    [pending] = unsettled.open_attempts(store, at.account)
     record = Execution("r", phone(0), "962", "over", "busy")
-    settle.bind(store, [settle.Finding(pending, record)])
+    settle.bind(store, [unsettled.Finding(pending, record)])
     assert contact(store)[:2] == ("done", "busy")
 
 
@@ -121,11 +123,11 @@ def test_an_expired_call_still_learns_late_what_became_of_it(store: Store, clock
     at = desk(store, "w")
     [(one, call)] = open_all(at, claim(at, campaign_id))
     exchange(at, [campaign_id], answers=[answered(one, call, Accepted("x", 200))])
-    [pending] = settle.open_attempts(store, at.account)
+    [pending] = unsettled.open_attempts(store, at.account)
     clock.move(10_000)
     assert settle.expire(store, at.account, 3600) == 1
     late = Execution("r", phone(0), "962", "over", "completed", transcript="Hello", sentiment="positive")
-    assert settle.enrich(store, [settle.Finding(pending, late)]) == 1
+    assert settle.enrich(store, [unsettled.Finding(pending, late)]) == 1
     with store.read() as connection:
         row = connection.execute(text("SELECT state, outcome, transcript, sentiment FROM attempts")).one()
     assert tuple(row) == ("ended", "completed", "Hello", "positive")

@@ -23,10 +23,10 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
-from dialer.attempts import settle, workers
+from dialer.attempts import settle, unsettled, workers
 from dialer.attempts.answers import answer_for, withdrawal
 from dialer.attempts.ledger import Answer, Desk, Opening, Wanted, exchange
-from dialer.attempts.settle import Finding, Pending
+from dialer.attempts.unsettled import Finding, Pending
 from dialer.attempts.workers import LeaseLost
 from dialer.base.clock import ManualClock
 from dialer.base.errors import AccountStopped, BadInput, MaybeDialled, NotDialled, Refused, SubmitError
@@ -329,7 +329,7 @@ class Life(RuleBasedStateMachine):
         )
 
     def _pending(self, state: str) -> list[Pending]:
-        return [one for one in settle.open_attempts(self.store, "unleashx") if one.state == state]
+        return [one for one in unsettled.open_attempts(self.store, "unleashx") if one.state == state]
 
     def _finding(self, one: Pending, outcome: str | None) -> Finding:
         return Finding(

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from dialer.attempts.ledger import exchange
-from dialer.attempts.settle import Pending, ended_without_cost, open_attempts
+from dialer.attempts.unsettled import Pending, ended_without_cost, open_attempts
 from dialer.base.clock import ManualClock
 from dialer.base.errors import NotReady
 from dialer.base.settings import Account

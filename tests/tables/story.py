@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 from sqlalchemy import text
 
-from dialer.attempts import settle
+from dialer.attempts import settle, unsettled
 from dialer.attempts.answers import answer_for, withdrawal
 from dialer.attempts.ledger import Answer, Opening, Wanted, exchange
 from dialer.base.clock import ManualClock
@@ -125,10 +125,10 @@ def _answer(clock: ManualClock, opening: Opening, call: Call, result: Accepted |
 def _end(store: Store, clock: ManualClock, openings: list[Opening], name: str) -> None:
     clock.move(30)
     ids = [one.attempt_id for one in openings]
-    pending = {one.attempt_id: one for one in settle.open_attempts(store, "unleashx")}
+    pending = {one.attempt_id: one for one in unsettled.open_attempts(store, "unleashx")}
     outcomes = [("completed", 12.5, 0.07), ("no_answer", None, None)]
     findings = [
-        settle.Finding(
+        unsettled.Finding(
             pending[attempt_id],
             Execution(
                 provider_ref=f"r-{name}-{number}",
