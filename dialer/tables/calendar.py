@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from html import escape
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +21,11 @@ SHADES = " ·░▒▓█"
 DAYS_MAX = 28
 """So many days fit on a terminal; the others are counted."""
 PNG_SCALE = 2.0
+# A picture and no script: 20 kB in place of 900, it prints, and it is there in a third of a second.
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>
+<body style="font-family: sans-serif">{picture}</body></html>
+"""
 
 
 def hours(quarters: Mapping[int, float], zone: str) -> pl.DataFrame:
@@ -63,7 +70,9 @@ def write_calendar(by_hour: pl.DataFrame, to: Path, title: str, zone: str) -> No
         if to.suffix.lower() == ".png":
             chart.save(str(part), format="png", scale_factor=PNG_SCALE)
         else:
-            chart.save(str(part), format="html", inline=True)
+            picture = StringIO()
+            chart.save(picture, format="svg")
+            part.write_text(PAGE.format(title=escape(title), picture=picture.getvalue()), encoding="utf-8")
 
 
 def _chart(by_hour: pl.DataFrame, title: str, zone: str) -> Any:
