@@ -54,7 +54,9 @@ ADD_ONCE = Dialects(
     SELECT r.value, 'number', '', '', r.reason, r.source, :now_us, NULL
     FROM ROWS(value text, reason text, source text) AS r
     WHERE 1 = 1
-    ON CONFLICT DO NOTHING"""
+    ON CONFLICT (value, kind, campaign, account) DO UPDATE
+    SET reason = excluded.reason, source = excluded.source, expires_at_us = NULL
+    WHERE suppressions.expires_at_us IS NOT NULL"""
 )
 
 # 10 M numbers: staged by COPY on PostgreSQL; SQLite takes them through one prepared statement.
@@ -135,8 +137,8 @@ def add(
 def add_once(
     store: Store, connection: Connection, entries: Iterable[tuple[str, str | None, str]], now_us: int
 ) -> None:
-    """Add (number, reason, source) entries for everybody and for ever; one that is there already stays."""
-    rows = sorted(set(entries), key=str)
+    """Add (number, reason, source) entries for everybody and for ever; one that is so already stays."""
+    rows = sorted({number: (number, *why) for number, *why in entries}.values(), key=str)
     if rows:
         store.execute(connection, ADD_ONCE, rows=as_rows(rows), now_us=now_us)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from dialer.base.durations import parse_duration, show_duration
+from dialer.base.durations import parse_duration
 from dialer.base.errors import BadInput
 
 WORDS_S = {"hour": 3600.0, "day": 86_400.0, "week": 604_800.0, "month": 30 * 86_400.0}
@@ -22,7 +22,20 @@ class Cap:
 
     def __str__(self) -> str:
         """The cap as people read it."""
-        return f"{self.calls} per {show_duration(self.window_us / 1e6)} ({self.source})"
+        return f"{self.calls} per {_exact(self.window_us)} ({self.source})"
+
+
+def _exact(window_us: int) -> str:
+    """Return the length as a cap writes it: 24h, 7d, 90s."""
+    seconds, rest_us = divmod(window_us, 1_000_000)
+    if rest_us:
+        return f"{window_us / 1e6:g}s"
+    if seconds > 2 * 86_400 and seconds % 86_400 == 0:
+        return f"{seconds // 86_400}d"
+    for size, unit in ((3600, "h"), (60, "m")):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
 
 
 def read_cap(text: str, source: str) -> Cap:

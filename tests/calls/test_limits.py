@@ -126,8 +126,8 @@ def test_an_attempt_keeps_its_grounds_and_how_it_stands_to_its_caps(store: Store
     assert rows[0][:3] == ("America/New_York", "number", "2026-07-01T12:00:00-04:00")
     assert rows[0][3] == "us-fed-hours US-FL@2021-07-01; 2026-11"
     assert [row[4] for row in rows] == [
-        "1 of 3 per 1 d (US-FL); 1 of 5 per 7 d (campaign)",
-        "2 of 3 per 1 d (US-FL); 2 of 5 per 7 d (campaign)",
+        "1 of 3 per 24h (US-FL); 1 of 5 per 7d (campaign)",
+        "2 of 3 per 24h (US-FL); 2 of 5 per 7d (campaign)",
     ]
 
 

@@ -1,4 +1,4 @@
-"""A year of random campaigns over sixty jurisdictions, read again by a checker that shares no line with us."""
+"""A year of random campaigns over sixty places, read again by a checker that shares no code with it."""
 
 from __future__ import annotations
 
