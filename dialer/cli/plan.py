@@ -34,6 +34,7 @@ from dialer.tables.calendar import heat_map, hours, write_calendar
 from dialer.tables.slots import write_slots
 
 SLOTS_SHOWN = 15
+COSTS = ("least", "likely", "most")
 BOUND_BY = {"pace": "the pace", "windows": "the calling hours", "redials": "redials, caps and retries"}
 
 
@@ -115,7 +116,7 @@ def plan_json(outlook: Outlook) -> dict[str, Any]:
         "calls": round(line.calls),
         "left_by_budget": round(line.budget_left),
         "left_by_windows": round(line.never_left),
-        "cost": dict(zip(("least", "likely", "most"), cost, strict=True)) if cost else None,
+        "cost": {name: round(total, 4) for name, total in zip(COSTS, cost, strict=True)} if cost else None,
         "assumed": list(outlook.grounded.notes),
         "calls_per_second": outlook.grounded.assumed.per_second,
         "slots": [

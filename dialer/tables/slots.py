@@ -64,7 +64,7 @@ def slot_frames(
 def _placed(outlook: Outlook, part: pl.DataFrame) -> pl.DataFrame:
     """Return contacts of one group with their bucket and next moment."""
     group_id, now_us = part["window_group"][0], outlook.now_us
-    due = part["due_at_us"].clip(lower_bound=now_us)
+    due = part["due_at_us"].clip(lower_bound=outlook.timeline.began_us)
     next_us = pl.Series("next_us", outlook.placing.next_open(group_id, due.to_numpy()), dtype=pl.Int64)
     timed = part.with_columns(
         due.alias("due"),

@@ -1,0 +1,116 @@
+"""`dialer plan` and `dialer why` as a user types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from dialer.cli import main
+
+CAMPAIGN = """
+[list]
+files = ["*.csv"]
+phone = "phone"
+[call]
+account = "north"
+agent = "962"
+"""
+LIST = "phone,name\n+12125550101,Ann\n+442079460018,Bob\n+16025550109,Cal\nnobody,Dan\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = tmp_path / "campaigns" / "spring"
+    home.mkdir(parents=True)
+    (home / "campaign.toml").write_text(CAMPAIGN)
+    (home / "list.csv").write_text(LIST)
+    (tmp_path / "dialer.toml").write_text(
+        '[accounts.north]\nprovider = "unleashx"\ntoken = "env:NO_TOKEN_IS_NEEDED"\ncalls_per_second = 2\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    capsys.readouterr()
+    assert main([*words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_plan_before_the_load_writes_nothing_but_what_was_asked_for(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = set(folder.rglob("*"))
+    start = ("--start", "2036-07-01T15:00", "--contacts", "when.csv")  # a Tuesday
+    plan = said(capsys, "plan", "spring", *start, "--cost-per-call", "0.5")
+    assert {path.name for path in set(folder.rglob("*")) - before} == {"when.csv"}
+    assert (plan["contacts"], plan["never"], plan["loaded"]) == (3, 1, False)
+    assert (plan["calls"], plan["cost"]) == (2, {"least": 1.0, "likely": 1.0, "most": 1.0})
+    assert plan["start_at"] == "2036-07-01T15:00:00+00:00"
+    assert plan["calendar"] == [{"day": "2036-07-01", "hour": 15, "calls": 2.0}]
+    assert sum(one["contacts"] for one in plan["buckets"]) == 3
+    rows = pl.read_csv("when.csv", schema_overrides={"phone": pl.String, "next_call_at": pl.String})
+    assert rows["next_call_at"].to_list()[:2] == ["2036-07-01T15:00:00.000000Z"] * 2
+    assert rows["phone"].to_list() == ["+12125550101", "+442079460018", "+16025550109"]
+    assert rows.filter(pl.col("bucket") == "rule")["decided_by"].to_list() == ["US-AZ"]
+
+
+def test_a_plan_is_the_same_after_the_load(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = said(capsys, "plan", "spring", "--start", "2036-07-01T15:00")
+    assert main(["load", "spring"]) == 0
+    after = said(capsys, "plan", "spring", "--start", "2036-07-01T15:00")
+    assert (before.pop("loaded"), after.pop("loaded")) == (False, True)
+    for name in ("contacts", "never", "calls", "start_at", "finish_at", "calendar", "assumed"):
+        assert before[name] == after[name]
+
+
+def test_why_counts_everybody_and_tells_all_of_one_number(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["load", "spring"]) == 0
+    assert main(["suppress", "add", "+442079460018", "--reason", "asked us not to"]) == 0
+    why = said(capsys, "why", "spring")
+    assert why["contacts"] == sum(one["contacts"] for one in why["buckets"]) == 3
+    assert (why["state"], why["workers"], why["never"]) == ("idle", 0, 2)
+    one = said(capsys, "why", "spring", "+44 20 7946 0018")
+    assert (one["bucket"], one["next_call_at"], one["attempts"]) == ("do_not_call", None, [])
+    assert one["do_not_call"][0]["reason"] == "asked us not to"
+    assert one["jurisdictions"] == ["GB"]
+    assert one["windows"]
+    assert main(["why", "spring", "+12125550101"]) == 0
+    assert "US, US-NY" in capsys.readouterr().out
+
+
+def test_the_plan_reads_well_on_paper(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "spring", "--start", "2036-07-01T15:00", "--zone", "America/New_York"]) == 0
+    told = capsys.readouterr().out
+    assert "planned from its list, not loaded yet; 3 contacts" in told
+    assert "start 2036-07-01 15:00 UTC" in told
+    assert "Tue 2036-07-01" in told
+    assert "not legal advice" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["plan", "spring", "--zone", "Europe/Berln"], "Europe/Berlin"),
+        (["plan", "spring", "--assume", "busy"], "no_answer=0.4"),
+        (["plan", "spring", "--start", "tomorrow"], "no moment"),
+        (["plan", "spring", "--png", "calendar.jpg"], ".html or .png"),
+        (["why", "spring"], "dialer load spring"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    if words[0] == "why":
+        (folder / "campaigns" / "autumn").mkdir()
+        (folder / "campaigns" / "autumn" / "campaign.toml").write_text(CAMPAIGN)
+        (folder / "campaigns" / "autumn" / "list.csv").write_text(LIST)
+        assert main(["load", "autumn"]) == 0
+    assert main(words) == 2
+    assert message in capsys.readouterr().err
