@@ -124,8 +124,8 @@ def retry_wait(random: Random) -> Callable[[int], float]:
 
 def clean(words: str | None) -> str | None:
     """Return the text as every database can keep it: no NUL, no lone surrogates, at most 500 characters."""
-    if words is None:
-        return None
+    if words is None or (words.isascii() and len(words) <= 500 and "\0" not in words):
+        return words
     return words.replace("\0", "").encode("utf-8", "replace").decode()[:500]
 
 

@@ -211,10 +211,16 @@ class Lane:
     async def _send_one_after_another(self) -> None:
         """Be one slot in flight: take the next attempt that may leave, wait for its answer, again."""
         while not self._books.stopping:
-            opened = self._leaving() if self._pace.rate == math.inf else None
-            if opened is not None:
-                await self._send(opened, None)
-                continue
+            if self._pace.rate == math.inf:
+                opened = self._leaving()
+                if opened is not None:
+                    await self._send(opened, None)
+                    continue
+                if self._shares.free_at() == math.inf:
+                    # Without a token to wait for nobody has to queue: all slots wait for the next page.
+                    self._ahead.starve()
+                    await self._turn(math.inf)
+                    continue
             opened, granted_at = await self._next()
             if opened is not None:
                 await self._send(opened, granted_at)
@@ -244,7 +250,8 @@ class Lane:
         if seconds != math.inf:
             await self._clock.sleep(seconds)
             return
-        self._books.turned = anyio.Event()
+        if self._books.turned.is_set():
+            self._books.turned = anyio.Event()
         await self._books.turned.wait()
 
     async def _token(self) -> float | None:
@@ -263,6 +270,8 @@ class Lane:
         if self._books.stopping:
             return None
         now = self._clock.monotonic()
+        if now < self._books.held_until:
+            return None  # a page that was on its way when the hold came may have opened more
         dialing = self._shares.next_to_leave(now)
         if dialing is None or not self._certain():
             return None
@@ -346,7 +355,6 @@ class Lane:
         self._count(answer.state)
         self._react(dialing, result)
         self._books.note(answer)
-        self._books.turned.set()
 
     def _react(self, dialing: Dialing, result: Accepted | SubmitError) -> None:
         """Slow the account down, or stop the campaign, where the result asks for it."""

@@ -30,16 +30,19 @@ class Shares:
         self._served = 0.0
 
     def next_to_leave(self, now: float) -> Dialing | None:
-        """Return the campaign whose opened attempt leaves now; None where no own pace allows it."""
+        """Return the campaign whose opened attempt leaves now; None where no own pace allows it.
+
+        What is open of a campaign that was stopped since does not leave: it is taken back.
+        """
         if len(self._dialings) == 1:
             one = self._dialings[0]
-            return one if one.opened and one.free_at() <= now else None
-        ready = [one for one in self._dialings if one.opened and one.free_at() <= now]
+            return one if one.opened and one.dials and one.free_at() <= now else None
+        ready = [one for one in self._dialings if one.opened and one.dials and one.free_at() <= now]
         return min(ready, key=_charged, default=None)
 
     def free_at(self) -> float:
         """Return when an opened attempt may leave by its campaign's own pace; infinite if none is open."""
-        return min((one.free_at() for one in self._dialings if one.opened), default=inf)
+        return min((one.free_at() for one in self._dialings if one.opened and one.dials), default=inf)
 
     def charge(self, dialing: Dialing) -> None:
         """Count a departure of the campaign."""
