@@ -73,7 +73,7 @@ def audit(campaign: Which = None, /, *, json: bool = False, config: Config = Non
         for account in settings.accounts.values()
     }
     with open_store(settings) as store:
-        report = audit_store(store, name, limits=limits)
+        report = audit_store(store, name, limits=limits, rules=rules_of(settings))
     if json:
         print_json(report.as_json())
     else:

@@ -232,9 +232,7 @@ class Windows:
             return ()
         hours = WHOLE_DAY
         for rule in rules:
-            for week in rule.weeks:
-                closed = week.holiday is not None and _is_holiday(rule, group.places, day)
-                hours = meet_hours(hours, week.on(day.weekday(), holiday=closed))
+            hours = meet_hours(hours, rule_hours(rule, group.places, day))
         if self.policy.week is not None:
             hours = meet_hours(hours, self.policy.week.on(day.weekday(), holiday=False))
         if self.policy.keep_holidays and is_holiday(_real(group.places), (), day):
@@ -287,6 +285,15 @@ class Windows:
 
     def _day_spans(self, group: Group, zone: str, day: date) -> list[Span]:
         return self._day(group, zone, day).spans
+
+
+def rule_hours(rule: Rule, places: Sequence[str], day: date) -> Spans:
+    """Return the hours that a rule leaves open on a local day to somebody in these places."""
+    hours = WHOLE_DAY
+    for week in rule.weeks:
+        closed = week.holiday is not None and _is_holiday(rule, places, day)
+        hours = meet_hours(hours, week.on(day.weekday(), holiday=closed))
+    return hours
 
 
 def _is_holiday(rule: Rule, places: Sequence[str], day: date) -> bool:

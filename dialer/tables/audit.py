@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import orjson
 from sqlalchemy import Connection, text
 
+from dialer.rules.rulebook import RuleBook, read_rulebook
 from dialer.store.database import Store
 from dialer.tables.audit_counts import count_rows
 from dialer.tables.audit_report import NAMED_MAX, AuditReport, Check, Offending
+from dialer.tables.law_proof import check_caps, check_windows
 from dialer.tables.pace_proof import Limits, check_pace
 from dialer.tables.proofs import PROOFS, searches
 from dialer.tables.query import campaign_id_of
@@ -24,10 +26,15 @@ FIRST_OF_EACH = f"""
 
 
 def audit(
-    store: Store, campaign: str | None = None, *, limits: Mapping[str, Limits] | None = None
+    store: Store,
+    campaign: str | None = None,
+    *,
+    limits: Mapping[str, Limits] | None = None,
+    rules: RuleBook | None = None,
 ) -> AuditReport:
     """Return what the database proves and what contradicts it; the tables are read in one state.
 
+    `rules` are the deployment's; the built-in ones where they are not given.
     `limits` has each account's calls per second and requests per minute. The pace of an account that is
     not in it is not checked, and the report says so.
 
@@ -49,10 +56,11 @@ def audit(
         accounts = _accounts(connection, campaign_id)
     pace = Check("pace_within_limits", "No account was ever faster than its limit", "attempt")
     check_pace(store, accounts, limits or {}, pace)
+    law = [check_windows(store, rules or read_rulebook(), campaign_id), check_caps(store, campaign_id)]
     notes = []
     if counts.unknown:
         notes.append(f"unknown attempts, which may have been dialled and are not redialled: {counts.unknown}")
-    return AuditReport(campaign, [*checks.values(), pace], notes)
+    return AuditReport(campaign, [*checks.values(), *law, pace], notes)
 
 
 def _search(connection: Connection, query: str, checks: Mapping[str, Check]) -> None:

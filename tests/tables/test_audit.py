@@ -74,6 +74,8 @@ def test_a_true_story_is_proven(store: Store, clock: ManualClock) -> None:
         "attempts_complete": 16,
         "books_balance": 4,
         "times_in_order": 16,
+        "calls_within_hours": 0,
+        "calls_within_caps": 0,
         "pace_within_limits": 12,
     }
 
