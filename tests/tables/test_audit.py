@@ -339,7 +339,7 @@ def test_what_the_pace_check_left_out_is_said(store: Store, clock: ManualClock) 
         "--    No account was ever faster than its limit (0 attempts looked at)",
         "      account 'unleashx' has no limit in these settings: its pace was not checked",
     ]
-    assert report.lines()[-1] == "audit of the whole database: 12 of 12 proofs hold, 1 not checked"
+    assert report.lines()[-1] == "audit of the whole database: 14 of 14 proofs hold, 1 not checked"
     report = audit(store, limits={"unleashx": (10.0, None)})
     notes = next(check.notes for check in report.checks if check.name == "pace_within_limits")
     assert notes == [
@@ -412,7 +412,7 @@ def test_a_report_reads_well(store: Store, clock: ManualClock) -> None:
     ]
     assert lines[-2:] == [
         "unknown attempts, which may have been dialled and are not redialled: 1",
-        "audit of campaign 'spring': 12 of 13 proofs hold",
+        "audit of campaign 'spring': 14 of 15 proofs hold",
     ]
     assert report.as_json()["ok"] is False
 
