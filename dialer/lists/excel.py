@@ -22,6 +22,7 @@ from dialer.base.words import did_you_mean
 from dialer.lists.columns import likely_phone_columns, looks_like_data, mend_names
 from dialer.lists.shape import BATCH_ROWS, Batch, ListInfo, no_broken
 from dialer.lists.source import Source, digest, readable, refuse_change
+from dialer.lists.undated import Undated, plain_dates
 
 TITLE_ROWS_MAX = 10
 EXACT_FLOAT_MAX = 2**53
@@ -79,7 +80,7 @@ def open_excel(source: Source, wanted: Sequence[str] | None = None, phones: Sequ
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         reader = fastexcel.read_excel(content)
-        sheets, notes = _read_sheets(source, reader, wanted, phones)
+        sheets, notes = _read_sheets(source, reader, Undated(content), wanted, phones)
     except fastexcel.FastExcelError as error:
         said = str(error).splitlines()[0]
         raise BadInput(f"{source.path}: cannot be read as Excel ({said}); save it anew as .xlsx") from error
@@ -110,7 +111,7 @@ def open_excel(source: Source, wanted: Sequence[str] | None = None, phones: Sequ
 
 
 def _read_sheets(
-    source: Source, reader: Any, wanted: Sequence[str] | None, phones: Sequence[str]
+    source: Source, reader: Any, undated: Undated, wanted: Sequence[str] | None, phones: Sequence[str]
 ) -> tuple[list[_Sheet], list[str]]:
     names = list(reader.sheet_names)
     missing = [name for name in wanted or () if name not in names]
@@ -126,7 +127,7 @@ def _read_sheets(
             notes.append(f"sheet '{name}' is hidden and not read")
         elif sheet.width and sheet.height:
             texts, errors = sheet.to_arrow_with_errors()
-            found = _read_sheet(source, reader, name, _cells(pl.DataFrame(texts)), phones)
+            found = _read_sheet(source, reader, undated, name, _cells(pl.DataFrame(texts)), phones)
             sheets += found
             if wanted is not None and not found:
                 notes.append(f"sheet '{name}' is empty")
@@ -136,7 +137,7 @@ def _read_sheets(
 
 
 def _read_sheet(
-    source: Source, reader: Any, name: str, texts: pl.DataFrame, phones: Sequence[str]
+    source: Source, reader: Any, undated: Undated, name: str, texts: pl.DataFrame, phones: Sequence[str]
 ) -> list[_Sheet]:
     """Return the sheet's rows, or nothing where nothing stands on it; `texts` is all of it as text."""
     at, above = _header_at(texts, phones)
@@ -156,11 +157,16 @@ def _read_sheet(
         rows = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
     else:
         # Anew, because only a column without its header shows what kind its cells are.
-        below = reader.load_sheet(name, header_row=None, skip_rows=at + 1, schema_sample_rows=None)
-        loaded = _cells(below.to_polars())
+        loaded = _cells(_below(reader, name, at + 1))
         rows = loaded.select(loaded.columns[place] for place in kept)
         rows.columns = list(columns)
-    rows = rows.select(_plain(rows[column]) for column in columns)
+        for place, column in zip(kept, columns, strict=True):
+            if column in phones:
+                with_numbers, count = undated.with_numbers(rows[column], name, at + 1, place)
+                rows = rows.with_columns(with_numbers)
+                if count:
+                    notes += (f"column '{column}': numbers shown as dates are read as numbers: {count}",)
+    rows = rows.select(_plain(rows[column], in_full=column in phones) for column in columns)
     present = ~rows.select(pl.all_horizontal(pl.all().is_null())).to_series()
     sheet = _Sheet(
         name=name,
@@ -170,6 +176,20 @@ def _read_sheet(
         notes=tuple(f"sheet '{name}': {note}" for note in (*above, *notes)),
     )
     return [sheet]
+
+
+def _below(reader: Any, name: str, skip_rows: int) -> pl.DataFrame:
+    """Return the cells below a header, each column of its kind; all as text where the kinds do not mix."""
+    import fastexcel
+
+    try:
+        found = reader.load_sheet(
+            name, header_row=None, skip_rows=skip_rows, schema_sample_rows=None
+        ).to_polars()
+    except fastexcel.UnsupportedColumnTypeCombinationError:  # lengths of time beside texts
+        found = reader.load_sheet(name, header_row=None, skip_rows=skip_rows, dtypes="string").to_polars()
+    below: pl.DataFrame = found
+    return below
 
 
 def _header_at(texts: pl.DataFrame, phones: Sequence[str]) -> tuple[int | None, list[str]]:
@@ -237,16 +257,11 @@ def _cells(cells: pl.DataFrame) -> pl.DataFrame:
     return cells.with_columns(pl.when(pl.col(pl.String) != "").then(pl.col(pl.String)))
 
 
-def _plain(cells: pl.Series) -> pl.Series:
+def _plain(cells: pl.Series, *, in_full: bool) -> pl.Series:
     """Return numbers and text as they are, dates and times as ISO text."""
     if cells.dtype == pl.Null:
         return cells.cast(pl.String)
-    if isinstance(cells.dtype, pl.Datetime):
-        midnights = (cells.dt.truncate("1d") == cells).all()
-        return cells.dt.strftime("%Y-%m-%d" if midnights else "%Y-%m-%dT%H:%M:%S")
-    if cells.dtype.is_temporal():
-        return cells.dt.to_string("iso")
-    return cells
+    return plain_dates(cells, in_full)
 
 
 def _together(sheets: list[_Sheet]) -> tuple[pl.DataFrame, pl.Series]:
