@@ -52,17 +52,15 @@ def next_due_at(cron: str, zone: str, now_us: int) -> int | None:
 def take_due(store: Store, campaign: Campaign, started_by: str) -> Due | None:
     """Take the campaign's latest due time if nobody has; None where nothing is due.
 
+    A time before the campaign's starts_at, or from its ends_at on, is not due.
+
     Safe from any number of machines: the time is a unique row of the database. A run that is later than
     the campaign's `late_after` is recorded as skipped where it says `late_start = "skip"`.
     """
+    due_at_us, now_us = due_now(store, campaign)
+    if due_at_us is None:
+        return None
     hours = campaign.hours
-    if hours.cron is None or hours.cron_time_zone is None:
-        return None
-    with store.read() as connection:
-        now_us = store.now_us(connection)
-    due_at_us = last_due_at(hours.cron, hours.cron_time_zone, now_us)
-    if due_at_us is None or due_at_us <= _taken_until(store, campaign.name, now_us):
-        return None
     late_s = (now_us - due_at_us) / 1e6
     if hours.late_start == "skip" and late_s > parse_duration(hours.late_after):
         why = f"{show_duration(late_s)} late, more than {hours.late_after}"
@@ -70,6 +68,22 @@ def take_due(store: Store, campaign: Campaign, started_by: str) -> Due | None:
         return Due(campaign, None, due_at_us, late_s, why) if taken else None
     run_id = runs.begin(store, campaign.name, started_by, due_at_us)
     return None if run_id is None else Due(campaign, run_id, due_at_us, late_s)
+
+
+def due_now(store: Store, campaign: Campaign) -> tuple[int | None, int]:
+    """Return the due time that nobody has taken yet, None where there is none, and the database's time."""
+    hours = campaign.hours
+    with store.read() as connection:
+        now_us = store.now_us(connection)
+    if hours.cron is None or hours.cron_time_zone is None:
+        return None, now_us
+    due_at_us = last_due_at(hours.cron, hours.cron_time_zone, now_us)
+    if due_at_us is None or due_at_us <= _taken_until(store, campaign.name, now_us):
+        return None, now_us
+    due_at = as_datetime(due_at_us)
+    early = hours.starts_at is not None and due_at < hours.starts_at
+    late = hours.ends_at is not None and due_at >= hours.ends_at
+    return (None if early or late else due_at_us), now_us
 
 
 def _taken_until(store: Store, name: str, now_us: int) -> int:

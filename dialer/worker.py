@@ -22,7 +22,7 @@ from dialer.attempts.lane import Lane
 from dialer.attempts.lease import Lease
 from dialer.attempts.workers import LEASE_S
 from dialer.base.clock import Clock, SystemClock
-from dialer.base.errors import BadInput, NotReady
+from dialer.base.errors import BadInput, DialerError, NotReady
 from dialer.base.settings import Account
 from dialer.calls import campaigns
 from dialer.calls.campaigns import RunningCampaign
@@ -39,6 +39,8 @@ FOLLOW_S = 1.0
 """How often a worker looks which campaigns run."""
 FOLLOW_S_MAX = 10.0
 """The same while the database cannot be reached, at most."""
+STARTS_S = 10.0
+"""How often a worker looks whether a campaign is due."""
 RETRY_S_MAX = 60.0
 """The longest pause before an account that cannot be used is tried again."""
 
@@ -72,7 +74,10 @@ class WorkerProgress:
 
 
 class Worker:
-    """Dials all running campaigns; `go` returns when it was told to stop, or after `for_s`."""
+    """Dials all running campaigns; `go` returns when it was told to stop, or after `for_s`.
+
+    `starts` is called every few seconds in a thread: it starts what is due (`dialer.starts`).
+    """
 
     def __init__(
         self,
@@ -83,8 +88,10 @@ class Worker:
         random: Random | None = None,
         for_s: float | None = None,
         rules: RuleBook | None = None,
+        starts: Callable[[], None] | None = None,
     ) -> None:
         self.progress = WorkerProgress()
+        self._starts = starts
         self._rules = rules
         self._store = store
         self._accounts = accounts
@@ -111,6 +118,7 @@ class Worker:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._interrupted.listen)
                 tasks.start_soon(partial(self._lease.keep, self._lanes))
+                tasks.start_soon(self._start_what_is_due)
                 async with anyio.create_task_group() as accounts:
                     await self._follow(accounts.start_soon)
                     for lane in self._lanes():
@@ -145,6 +153,16 @@ class Worker:
                 with anyio.move_on_after(pause_s):
                     await self._stopping.wait()
         self._stopping.set()
+
+    async def _start_what_is_due(self) -> None:
+        """Start campaigns whose cron time has come, and end their runs, beside everything else."""
+        beside = anyio.CapacityLimiter(1)
+        while self._starts is not None:
+            try:
+                await anyio.to_thread.run_sync(self._starts, limiter=beside)
+            except DialerError as error:
+                log.warning("due.not_started", error=str(error))
+            await self._clock.sleep(STARTS_S)
 
     async def _take_up(self, found: RunningCampaign, start: Callable[..., object]) -> None:
         account = self._accounts.get(found.account)

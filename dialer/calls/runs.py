@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from dialer.base.ids import first_attempt_id
 from dialer.store.database import Dialects, Store
+from dialer.store.tables import OPEN
 
 BEGIN = Dialects(
     """
@@ -31,7 +33,34 @@ LATEST = Dialects(
     FROM campaign_runs WHERE :campaign = '*' OR campaign = :campaign ORDER BY run_id DESC LIMIT :most"""
 )
 
+# Runs that workers dial: who waits, is leased or has an open call, and whether a later run has begun.
+OPEN_RUNS = Dialects(
+    f"""
+    SELECT r.run_id, r.campaign, r.started_at_us, campaigns.state, campaigns.reason, campaigns.campaign_id,
+        EXISTS (SELECT 1 FROM contacts WHERE contacts.campaign_id = campaigns.campaign_id
+            AND contacts.status = 'waiting')
+        OR EXISTS (SELECT 1 FROM contacts WHERE contacts.campaign_id = campaigns.campaign_id
+            AND contacts.status = 'leased')
+        OR EXISTS (SELECT 1 FROM ledger WHERE ledger.account = campaigns.account
+            AND ledger.campaign_id = campaigns.campaign_id AND {OPEN} AND ledger.state <> 'unknown'),
+        EXISTS (SELECT 1 FROM campaign_runs AS later WHERE later.campaign = r.campaign
+            AND later.run_id > r.run_id AND later.started_by = r.started_by AND later.ended IS NULL)
+    FROM campaign_runs AS r JOIN campaigns ON campaigns.name = r.campaign
+    WHERE r.started_by = :started_by AND r.ended_at_us IS NULL"""
+)
+
+# Attempt ids begin with their time: a run's are one range of the primary key.
+FIGURES = Dialects(
+    """
+    SELECT count(*), count(*) FILTER (WHERE state IN ('accepted', 'ended')),
+        count(*) FILTER (WHERE state = 'ended'), count(*) FILTER (WHERE state = 'unknown'), sum(cost)
+    FROM ledger WHERE attempt_id >= :first AND campaign_id = :campaign_id"""
+)
+
 SKIPPED = "skipped"
+ALL_DONE = "everybody is done"
+SETTLES_US = 60_000_000
+"""A run that a worker began is not ended so soon: its list may still be on its way."""
 
 
 class RunRecord(NamedTuple):
@@ -93,6 +122,39 @@ def finish(store: Store, run_id: int, ended: str, exit_code: int, figures: Mappi
             exit_code=exit_code,
             figures=orjson.dumps(dict(figures)).decode(),
         )
+
+
+class Over(NamedTuple):
+    """A run of workers that has nothing left to do: why, its exit code and its figures."""
+
+    run_id: int
+    campaign: str
+    ended: str
+    exit_code: int
+    figures: Mapping[str, Any]
+
+
+def over(store: Store, started_by: str) -> list[Over]:
+    """Return the runs that are over: everybody is done, a person or a breaker ended it, or the next began."""
+    found = []
+    with store.read() as connection:
+        now_us = store.now_us(connection)
+        for row in store.execute(connection, OPEN_RUNS, started_by=started_by):
+            run_id, campaign, started_at_us, state, reason, campaign_id, left, followed = row
+            if followed:
+                ended, exit_code = "the next run has begun", 0
+            elif state in ("paused", "stopped", "canceled"):
+                ended, exit_code = reason or state, 3
+            elif state == "running" and not left and now_us - started_at_us > SETTLES_US:
+                ended, exit_code = ALL_DONE, 0
+            else:
+                continue
+            first = first_attempt_id(started_at_us)
+            counts = store.execute(connection, FIGURES, first=first, campaign_id=campaign_id)[0]
+            names = ("submitted", "accepted", "ended_calls", "unknown", "cost")
+            figures = dict(zip(names, counts, strict=True))
+            found.append(Over(run_id, campaign, ended, exit_code, figures))
+    return found
 
 
 def last_due(store: Store, campaign: str) -> int | None:

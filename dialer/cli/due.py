@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 
 from dialer.base.clock import as_datetime
-from dialer.base.errors import BadInput, DialerError
+from dialer.base.errors import BadInput, Busy, DialerError
 from dialer.base.settings import Settings
 from dialer.calls import runs
 from dialer.calls.load import load, open_lists
@@ -18,7 +18,7 @@ from dialer.cli.dial import dial
 from dialer.cli.show import err, out, print_json
 from dialer.providers.open import reach
 from dialer.run import dialing_rights
-from dialer.schedule import Due, take_due
+from dialer.schedule import Due, due_now, take_due
 from dialer.store.database import Store
 
 
@@ -32,16 +32,23 @@ def due(*, json: bool = False, config: Config = None) -> int:
         json: Print one JSON document instead of a line per run.
     """
     settings = settings_of(config)
-    said, refused = _scheduled(settings)
+    said, refused = scheduled(settings)
     done: list[dict[str, Any]] = []
     codes = [2] if refused else []
     if said:
         with open_store(settings, create=True) as store:
             for one in said:
-                taken = take_due(store, one, "dialer due")
-                if taken is not None:
-                    done.append(_run(store, settings, taken))
-                    codes.append(done[-1]["exit_code"])
+                if due_now(store, one)[0] is None:
+                    continue
+                try:
+                    with dialing_rights(store):  # first: a due time that is taken must be run
+                        taken = take_due(store, one, "dialer due")
+                        if taken is not None:
+                            done.append(_run(store, settings, taken))
+                            codes.append(done[-1]["exit_code"])
+                except Busy as error:
+                    err().print(f"dialer: {one.name} is due and waits: {error}", markup=False)
+                    codes.append(error.exit_code)
     if json:
         print_json({"runs": done, "refused": refused})
     else:
@@ -52,7 +59,7 @@ def due(*, json: bool = False, config: Config = None) -> int:
     return next((code for code in codes if code), 0)
 
 
-def _scheduled(settings: Settings) -> tuple[list[Campaign], list[str]]:
+def scheduled(settings: Settings) -> tuple[list[Campaign], list[str]]:
     """Return the campaigns with a cron time, and what is wrong with those that cannot be read."""
     said, refused = [], []
     for name in known_campaigns(settings):
@@ -75,9 +82,8 @@ def _run(store: Store, settings: Settings, taken: Due) -> dict[str, Any]:
         account = taken.campaign.account(settings)
         anyio.run(reach, account, taken.campaign.call.agent)
         lists = open_lists(taken.campaign)
-        with dialing_rights(store):
-            load(store, taken.campaign, lists, only_new=True)
-            progress = dial(store, taken.campaign, account, rules_of(settings), run_id=taken.run_id)
+        load(store, taken.campaign, lists, only_new=True)
+        progress = dial(store, taken.campaign, account, rules_of(settings), run_id=taken.run_id)
     except DialerError as error:
         runs.finish(store, taken.run_id, str(error), error.exit_code, {})
         return {**line, "ended": f"failed: {error}", "exit_code": error.exit_code}

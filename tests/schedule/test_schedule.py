@@ -59,7 +59,7 @@ def written(folder: Path, **late: str) -> Campaign:
         {
             "file": folder / "campaign.toml",
             "name": "spring",
-            "list": {"files": ("*.csv",)},
+            "list": {"files": ("*.csv",), "phone": ("phone",), "region": "US"},
             "call": {"account": "north", "agent": "1"},
             "hours": hours,
         }
