@@ -186,9 +186,9 @@ def _shares(campaign: Campaign, seen: Seen, said: Said, notes: list[str]) -> dic
         source = "assumed; see --assume"
     if campaign.redial.calls_max > 1 and named:
         told = ", ".join(
-            f"{shares[one]:.0%} {one}" + (" (as said)" if one in said.shares else "") for one in named
+            f"{shares[one]:.0%} {one} ({'as said' if one in said.shares else source})" for one in named
         )
-        notes.append(f"of the calls {told} ({source})")
+        notes.append(f"of the calls {told}")
     return shares
 
 

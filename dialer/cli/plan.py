@@ -34,6 +34,7 @@ from dialer.tables.calendar import heat_map, hours, write_calendar
 from dialer.tables.slots import write_slots
 
 SLOTS_SHOWN = 15
+NO_RULES = "note: {} follows no calling rules (rules = [])"
 COSTS = ("least", "likely", "most")
 BOUND_BY = {"pace": "the pace", "windows": "the calling hours", "redials": "redials, caps and retries"}
 
@@ -86,9 +87,11 @@ def plan(
             rows = write_slots(store, connection, outlook, contacts)
             err().print(f"{rows} contacts in {contacts}", markup=False)
     if json:
-        print_json({**plan_json(outlook), "loaded": loaded, "calendar": by_hour.to_dicts()})
+        print_json({**plan_json(outlook), "loaded": loaded, "calendar": by_hour.to_dicts()} | _rules(said))
         return 0
     _print(outlook, loaded)
+    if said.hours.rules == ():
+        out().print(NO_RULES.format(said.name), markup=False)
     for line in heat_map(by_hour):
         out().print(line, markup=False)
     if not by_hour.is_empty():
@@ -153,6 +156,12 @@ def buckets_json(outlook: Outlook) -> list[dict[str, Any]]:
 def local_of(zones: Sequence[str], at_us: int | None) -> str | None:
     """Return the moment on the clock of the first of the zones; None where either is not known."""
     return local_text(zones[0], at_us) if zones and at_us is not None else None
+
+
+def zones_text(zones: Sequence[str]) -> str | None:
+    """Return the first zone, and how many others may be the contact's."""
+    others = f" and {len(zones) - 1} more" if len(zones) > 1 else ""
+    return f"{zones[0]}{others}" if zones else None
 
 
 def moment(at_us: int | None) -> str | None:
@@ -285,7 +294,7 @@ def _whole(parts: dict[str, float]) -> dict[str, int]:
 def _print_slots(outlook: Outlook) -> None:
     rows = [
         (
-            ",".join(one.zones) or None,
+            zones_text(one.zones),
             ",".join(one.places) or None,
             one.contacts,
             moment(one.next_call_at_us),
@@ -326,6 +335,10 @@ def _shares(words: Sequence[str]) -> dict[str, float]:
         if not equals:
             raise BadInput(f"--assume {word}: expected an outcome and its share, such as no_answer=0.4")
     return shares
+
+
+def _rules(said: Campaign) -> dict[str, bool]:
+    return {"rules_followed": said.hours.rules != ()}
 
 
 def _positive(name: str, value: float | None) -> float | None:

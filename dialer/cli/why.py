@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import polars as pl
@@ -16,7 +17,7 @@ from dialer.calls.campaigns import find
 from dialer.calls.outlook import Outlook, look_ahead, people_of
 from dialer.campaign import Campaign
 from dialer.cli.deployment import CampaignName, Config, campaign_of, open_store, rules_of, settings_of
-from dialer.cli.plan import buckets_json, local_of, moment, print_buckets
+from dialer.cli.plan import NO_RULES, buckets_json, local_of, moment, print_buckets
 from dialer.cli.rules import NOT_ADVICE
 from dialer.cli.show import out, print_json, print_table
 from dialer.contacts import parse_numbers
@@ -76,6 +77,8 @@ def why(
         print_json(why_json(outlook) | {"next_run_at": _at(next_run_us)})
     else:
         _print_all(outlook, next_run_us)
+        if said.hours.rules == ():
+            out().print(NO_RULES.format(said.name), markup=False)
     return 0
 
 
@@ -187,6 +190,8 @@ def _print_one(one: dict[str, Any], *, json: bool) -> None:
         value = one[name]
         if value not in (None, "", []):
             shown = ", ".join(value) if isinstance(value, list) else value
+            if isinstance(value, datetime):
+                shown = f"{value:%Y-%m-%d %H:%M:%S} UTC"
             console.print(f"{name + ':':14} {shown}", markup=False)
     for cap in one["caps"]:
         console.print(f"{'cap:':14} {cap['used']} of {cap['cap']}", markup=False)
@@ -199,7 +204,7 @@ def _print_one(one: dict[str, Any], *, json: bool) -> None:
         console.print(f"{'do not call:':14} {told}", markup=False)
     if one["windows"]:
         rows = [
-            (f"{span['from']:%a %Y-%m-%d %H:%M}", f"{span['until']:%H:%M}", span["local"])
+            (f"{span['from']:%a %Y-%m-%d %H:%M}", f"{span['until']:%a %Y-%m-%d %H:%M}", span["local"])
             for span in one["windows"]
         ]
         print_table("Windows, UTC (the margin is taken off)", ("from", "until", "local"), rows)
