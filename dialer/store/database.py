@@ -6,6 +6,7 @@ kill and a power cut on both, which is what "never twice" stands on.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ Rows = list[Row[*tuple[Any, ...]]]
 
 PATIENCE_S = 30.0
 """How long a transaction waits for another writer before it is given up."""
+STATE_LIST = re.compile(r"((?:\w+\.)?state) IN \(((?:'\w+', ){2,}'\w+')\)")
 READ_ONLY = "25006"
 """PostgreSQL's code for a write where only reading is allowed: at a standby, around a failover."""
 
@@ -107,11 +109,12 @@ class Dialects:
     """One statement, written once for each database where one text cannot serve both.
 
     In both texts `ROWS(name type, ...)` stands for the rows of the JSON parameter `:rows`, a list of
-    lists in the order of the names: one parameter for a whole batch, one round trip.
+    lists in the order of the names: one parameter for a whole batch, one round trip. `state IN (...)`
+    is written for SQLite as its partial indexes have it (`sqlite_lists`).
     """
 
     def __init__(self, sqlite: str, postgresql: str | None = None) -> None:
-        self._sqlite = text(_expand_rows(sqlite, _sqlite_rows))
+        self._sqlite = text(_expand_rows(sqlite_lists(sqlite), _sqlite_rows))
         self._postgresql = text(_expand_rows(postgresql or sqlite, _postgresql_rows))
 
     def for_(self, dialect: str) -> Any:
@@ -122,6 +125,19 @@ class Dialects:
 def as_rows(rows: Iterable[Sequence[Any]]) -> str:
     """Return the rows as the text of a `:rows` parameter."""
     return orjson.dumps(list(map(tuple, rows))).decode()
+
+
+def sqlite_lists(statement: str) -> str:
+    """Return the statement with `state IN (three or more)` written as SQLite's partial indexes have it.
+
+    For such a list SQLite fills a table, for every row and every index that asks for it: 62 instead of 38 us
+    for opening and answering an attempt. ORs are compared one by one. The plus keeps the planner from taking
+    `state = 'sending'` as a reason to walk along an index of more: only the same words use it.
+    """
+    return STATE_LIST.sub(
+        lambda found: "+(" + " OR ".join(f"{found[1]} = {word}" for word in found[2].split(", ")) + ")",
+        statement,
+    )
 
 
 def _expand_rows(statement: str, spell: Callable[[list[list[str]]], str]) -> str:

@@ -24,6 +24,8 @@ from sqlalchemy import (
     text,
 )
 
+from dialer.store.database import sqlite_lists
+
 metadata = MetaData()
 
 BigId = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER PRIMARY KEY counts up on SQLite
@@ -230,7 +232,7 @@ ledger = Table(
         "ledger_calls_of_phone",
         "phone",
         "opened_at_us",
-        sqlite_where=text(LIVE),
+        sqlite_where=text(sqlite_lists(LIVE)),
         postgresql_where=text(LIVE),
     ),
     # What a campaign has spent of its budget.
@@ -238,14 +240,14 @@ ledger = Table(
         "ledger_spent",
         "campaign_id",
         "cost",
-        sqlite_where=text(LIVE),
+        sqlite_where=text(sqlite_lists(LIVE)),
         postgresql_where=text(LIVE),
     ),
     Index(
         "ledger_one_open_per_phone",
         "phone",
         unique=True,
-        sqlite_where=text(OPEN),
+        sqlite_where=text(sqlite_lists(OPEN)),
         postgresql_where=text(OPEN),
     ),
     Index(
@@ -253,7 +255,7 @@ ledger = Table(
         "contact_id",
         "call_number",
         unique=True,
-        sqlite_where=text(LIVE),
+        sqlite_where=text(sqlite_lists(LIVE)),
         postgresql_where=text(LIVE),
     ),
     Index(
@@ -276,7 +278,7 @@ ledger = Table(
         "ledger_open",
         "account",
         "opened_at_us",
-        sqlite_where=text(OPEN),
+        sqlite_where=text(sqlite_lists(OPEN)),
         postgresql_where=text(OPEN),
     ),
     Index(

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
+from dialer.store.database import sqlite_lists
+
 VIEWS = ("campaign_progress", "rejects", "attempts", "outcomes")
 
 
@@ -39,7 +41,7 @@ def view_sql(name: str, dialect: str, *, times_as_us: bool = False) -> str:
             f" || printf('.%06dZ', {column} % 1000000)"
         )
 
-    return SELECTS[name].format(
+    select = SELECTS[name].format(
         first_called_at=at("c.first_called_at_us"),
         last_called_at=at("c.last_called_at_us"),
         next_call_at=at("c.next_call_at_us"),
@@ -56,6 +58,7 @@ def view_sql(name: str, dialect: str, *, times_as_us: bool = False) -> str:
             " * ((calls.last_called_at_us - calls.first_called_at_us) / (calls.sent - 1)))"
         ),
     )
+    return sqlite_lists(select) if dialect == "sqlite" else select
 
 
 # A worker that died could not write down when its request left: the intent's moment stands for it.

@@ -14,7 +14,7 @@ from dialer.base.errors import BadInput, Busy, NotReady
 from dialer.store.database import Dialects, Store
 from dialer.store.lock import only_dialer
 from dialer.store.migrate import check, newest_version, prepare, upgrade
-from dialer.store.tables import metadata
+from dialer.store.tables import OPEN, metadata
 from dialer.store.views import VIEWS
 
 
@@ -107,3 +107,19 @@ def test_only_one_dialer_at_a_time_holds_a_sqlite_file(tmp_path: Path) -> None:
         pass
     with only_dialer(file):
         pass
+
+
+def test_sqlite_finds_open_attempts_by_the_words_of_its_partial_indexes(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/dialer.db")
+    upgrade(store)
+    asking = Dialects(f"SELECT phone FROM ledger WHERE phone = :phone AND {OPEN}")
+    with store.read() as connection:
+        indexes = connection.execute(
+            text("SELECT sql FROM sqlite_master WHERE tbl_name = 'ledger'")
+        ).scalars()
+        assert not [sql for sql in indexes if sql and "INDEX" in sql and " IN (" in sql]
+        plan = connection.execute(text(f"EXPLAIN QUERY PLAN {asking.for_('sqlite')}"), {"phone": ""}).scalars(
+            "detail"
+        )
+        assert "ledger_one_open_per_phone" in " ".join(plan)
+    store.close()
