@@ -130,9 +130,10 @@ def as_rows(rows: Iterable[Sequence[Any]]) -> str:
 def sqlite_lists(statement: str) -> str:
     """Return the statement with `state IN (three or more)` written as SQLite's partial indexes have it.
 
-    For such a list SQLite fills a table, for every row and every index that asks for it: 62 instead of 38 us
-    for opening and answering an attempt. ORs are compared one by one. The plus keeps the planner from taking
-    `state = 'sending'` as a reason to walk along an index of more: only the same words use it.
+    For such a list SQLite fills a table, for every index that asks for it; ORs are compared one by one: 30
+    instead of 37 us for opening and answering an attempt in a page of 64, 38 instead of 62 where each is a
+    statement of its own. The plus keeps the planner from taking `state = 'sending'` as a reason to walk along
+    an index of more: only the same words use it.
     """
     return STATE_LIST.sub(
         lambda found: "+(" + " OR ".join(f"{found[1]} = {word}" for word in found[2].split(", ")) + ")",
