@@ -242,7 +242,8 @@ class Run:
             )
             leased = leased_by_others(self._store, connection, known.campaign_id, self._lease.worker)
         progress = self.progress
-        progress.next_due_at_us = self._allowed.next_at_us(due, self._now_us)
+        used_up = self._spent and not self._reserved
+        progress.next_due_at_us = None if used_up else self._allowed.next_at_us(due, self._now_us)
         if self._live_before is None:
             self._live_before = left.accepted + left.unknown
         # Whatever was or became live and is not any more has ended, or was never placed.

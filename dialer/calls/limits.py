@@ -20,6 +20,8 @@ GUARD_US = 60_000_000
 """A cap's window is kept so much longer: a request may leave, and arrive, a little after it was opened."""
 BUDGET_AGAIN_US = 2_000_000
 """A budget that calls without a known cost have reserved is looked at again after so long."""
+SENDING_AGAIN_US = 200_000
+"""The same where requests are on their way, which may yet not be taken."""
 
 ANY_SUPPRESSED = Dialects("SELECT EXISTS (SELECT 1 FROM suppressions)")
 
@@ -252,13 +254,14 @@ def _beyond_budget(
         so_far = spent(store, connection, campaign_id)
         room = so_far.room(budget)
         mine = [one for one in asked if one.campaign_id == campaign_id]
-        used_up = False
+        used_up, again_us = False, SENDING_AGAIN_US
         if room < 1:
             # What is reserved may be released: a request that is on its way may yet not be taken.
             sending = store.execute(connection, SENDING, account=account, campaign_id=campaign_id)[0][0]
             all_called = budget.calls_total is not None and so_far.calls >= budget.calls_total
             used_up = sending == 0 and (so_far.unsettled == 0 or all_called)
+            again_us = again_us if sending else BUDGET_AGAIN_US
         for place, one in enumerate(mine):
             if place >= room:
-                kept[one.attempt_id] = Kept("budget", None if used_up else now_us + BUDGET_AGAIN_US)
+                kept[one.attempt_id] = Kept("budget", None if used_up else now_us + again_us)
     return kept

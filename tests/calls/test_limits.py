@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from dialer.base.clock import ManualClock
 from dialer.calls import limits, suppressions
-from dialer.calls.limits import BUDGET_AGAIN_US, GUARD_US, Budget, Kept
+from dialer.calls.limits import GUARD_US, SENDING_AGAIN_US, Budget, Kept
 from dialer.calls.suppressions import Terms
 from dialer.campaign.caps import read_cap
 from dialer.rules.windows import HoursPolicy
@@ -230,7 +230,7 @@ def test_a_reserved_call_may_be_released_and_a_made_one_is_spent(store: Store, c
     assert open_calls(at, [openings[0]], budget).opened
     # The first is on its way: whether it is placed is not known.
     assert open_calls(at, [openings[1]], budget).kept[openings[1].attempt_id] == Kept(
-        "budget", clock.now_us() + BUDGET_AGAIN_US
+        "budget", clock.now_us() + SENDING_AGAIN_US
     )
     end(at, openings[0], calls[0])  # its cost is never told
     assert open_calls(at, [openings[2]], budget).kept[openings[2].attempt_id] == Kept("budget", None)
