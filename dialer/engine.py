@@ -158,6 +158,7 @@ class AccountDialer:
         allowed = Allowed.of(campaign, self._rules, known)
         refusals = {one: rule.id for one, rule in allowed.refusals(now_us).items()}
         groups.set_aside(self._store, campaign_id, refusals)
+        allowed.check(now_us)
         allowed.look_ahead(now_us)  # evaluates every window once, here and not between two calls
         allowed.open_groups(now_us)
         return allowed

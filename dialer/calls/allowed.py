@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from dialer.base.errors import BadInput
 from dialer.calls.groups import UNGROUPED
 from dialer.campaign.campaign import Campaign
 from dialer.campaign.caps import Cap, read_cap
@@ -143,6 +144,27 @@ class Allowed:
         """Return until when a call of the group may be launched; `now_us` where it may not."""
         slot = self.slot(group_id, now_us)
         return slot.end_us if slot is not None and slot.begin_us <= now_us else now_us
+
+    def check(self, now_us: int) -> None:
+        """Make sure that the campaign's own hours are ever open for anybody whom the rules let be called.
+
+        Raises:
+            BadInput: they are not, for any group.
+        """
+        policy = self.windows.policy
+        over = policy.ends_at_us is not None and now_us >= policy.ends_at_us
+        if policy.week is None or over or any(self.slot(one, now_us) is not None for one in self.groups):
+            return
+        by_rules = Windows(self.windows.book, replace(policy, week=None))
+        may_be_called = (
+            by_rules.refusal(group, now_us) is None and by_rules.next_slot(group, now_us) is not None
+            for group in self.groups.values()
+        )
+        if any(may_be_called):
+            raise BadInput(
+                "[hours] is never open for anybody of the list: the campaign's own days and hours and the"
+                " rules of the contacts' regions leave no moment; widen `days`, `start` or `end`"
+            )
 
     def learn(self, groups: Mapping[int, Group]) -> bool:
         """Take over groups that a list brought since; return whether there were new ones."""

@@ -303,13 +303,13 @@ class HoursSection(_Section):
     @model_validator(mode="after")
     def _never_contradictory(self) -> HoursSection:
         if self.week is not None and self.week.never_open:
-            raise ValueError("never open: start is not before end")
+            raise ValueError("start before end: these hours are never open")
         if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
-            raise ValueError("never open: ends_at is not after starts_at")
+            raise ValueError("ends_at after starts_at: this is never open")
         if self.cron is not None and self.cron_time_zone is None:
-            raise ValueError("cron without cron_time_zone: say on whose clock, such as Europe/Berlin")
+            raise ValueError("cron_time_zone beside cron: on whose clock it is, such as Europe/Berlin")
         if self.rules == "own" and self.week is None:
-            raise ValueError("rules = 'own' without days, start or end; [] calls at any hour")
+            raise ValueError("days, start or end with rules = 'own'; [] calls at any hour")
         return self
 
     @property

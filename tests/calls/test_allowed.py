@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+import pytest
+
+from dialer.base.errors import BadInput
 from dialer.calls.allowed import Allowed, anytime
 from dialer.calls.groups import UNGROUPED
+from dialer.campaign.hours import read_week
 from dialer.rules.places import Group
 from dialer.rules.rulebook import Block, RuleBook, read_rulebook
 from dialer.rules.windows import DAY_US, HoursPolicy, Slot, Windows
@@ -124,3 +128,18 @@ def test_a_block_closes_a_state_and_whoever_may_be_in_it_whatever_the_rules() ->
     new_york = [group("America/New_York", places) for places in ("US,US-*", "US,US-NY")]
     one = Allowed(Windows(book, HoursPolicy(rules=())), dict(enumerate([MIAMI, *new_york], 1)))
     assert [found.group_id for found in one.open_groups(NOON)] == [3]
+
+
+def test_hours_that_nobodys_rules_ever_meet_are_refused() -> None:
+    alabama, texas = group("America/Chicago", "US,US-AL"), group("America/Chicago", "US,US-TX")
+    sundays = HoursPolicy(week=read_week({"sun": "13:00-15:00"}))
+    with pytest.raises(BadInput, match="never open for anybody of the list"):
+        allowed(alabama, policy=sundays).check(NOON)
+    allowed(alabama, texas, policy=sundays).check(NOON)
+    allowed(alabama).check(NOON)
+
+
+def test_hours_shorter_than_the_margin_are_refused() -> None:
+    short = HoursPolicy(week=read_week({"mon-fri": "10:00-10:05"}), margin_us=300_000_000)
+    with pytest.raises(BadInput, match="margin_s"):
+        Windows(read_rulebook(), short).check()
