@@ -181,6 +181,11 @@ class Allowed:
             slot = self.slot(group_id, now_us)
             if slot is not None and slot.end_us < now_us + LOOK_AHEAD_US:
                 self.slot(group_id, slot.end_us)
+            known = self._stretches.get((group.zones, group.places))
+            if known is None or known.never_from_us is None or slot is not None:
+                continue
+            if not known.never(now_us + LOOK_AHEAD_US):
+                self._find(group, known, now_us)
 
     def slot(self, group_id: int, at_us: int) -> Slot | None:
         """Return the stretch in which the group may be called at that moment, or next; None if never."""
@@ -193,6 +198,9 @@ class Allowed:
         slot = known.at(at_us)
         if slot is not None or known.never(at_us):
             return slot
+        return self._find(group, known, at_us)
+
+    def _find(self, group: Group, known: _Known, at_us: int) -> Slot | None:
         slot = self.windows.next_slot(group, at_us)
         if slot is None:
             known.never_from_us = at_us
