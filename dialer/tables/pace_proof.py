@@ -9,6 +9,8 @@ from typing import NamedTuple
 import polars as pl
 from sqlalchemy import text
 
+from dialer.attempts.windows import Window as Limit
+from dialer.attempts.windows import all_rules
 from dialer.store.database import Dialects, Store, as_rows
 from dialer.tables.audit_report import NAMED_MAX, Check, Offending
 from dialer.tables.frames import read_sql
@@ -41,17 +43,12 @@ class Window(NamedTuple):
 
 
 def windows(limits: Limits) -> Iterator[Window]:
-    """Yield the windows of an account's limits.
-
-    A pace that is no whole number gets the window in which it is one: 1.5 a second are 2 in 1.333 s,
-    and 0.2 a second are 1 in 5 s.
-    """
+    """Yield the windows of an account's limits: the rules that the pacer keeps, read as it reads them."""
     per_second, per_minute = limits
-    if per_second is not None:
-        most = max(1, math.ceil(per_second))
-        yield Window(most, math.floor(most / per_second * 1e6))
-    if per_minute is not None:
-        yield Window(per_minute, 60_000_000)
+    said = [Limit(per_second, 1.0)] if per_second is not None else []
+    said += [Limit(per_minute, 60.0)] if per_minute is not None else []
+    for departures, seconds in all_rules(said):
+        yield Window(departures, math.floor(seconds * 1e6))
 
 
 def check_pace(store: Store, accounts: list[str], limits: Mapping[str, Limits], check: Check) -> None:

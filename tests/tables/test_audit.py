@@ -8,6 +8,8 @@ import polars as pl
 import pytest
 from sqlalchemy import text
 
+from dialer.attempts.departures import Departures
+from dialer.attempts.windows import Window as Limit
 from dialer.base.clock import ManualClock
 from dialer.base.errors import BadInput
 from dialer.base.ids import new_attempt_id
@@ -352,8 +354,8 @@ def test_what_the_pace_check_left_out_is_said(store: Store, clock: ManualClock) 
     ("limits", "expected"),
     [
         ((20.0, None), [(20, 1_000_000)]),
-        ((1.5, 100), [(2, 1_333_333), (100, 60_000_000)]),
-        ((0.2, None), [(1, 5_000_000)]),
+        ((1.5, 100), [(2, 1_000_000), (3, 2_000_000), (100, 60_000_000)]),
+        ((0.2, None), [(1, 1_000_000), (1, 5_000_000)]),
         ((None, None), []),
     ],
 )
@@ -361,6 +363,20 @@ def test_a_limit_is_a_window_with_a_whole_number_of_calls(
     limits: tuple[float | None, int | None], expected: list[tuple[int, int]]
 ) -> None:
     assert [tuple(window) for window in windows(limits)] == expected
+
+
+@pytest.mark.parametrize("per_second", [1.5, 0.7, 3.0])
+def test_what_the_pacer_lets_leave_passes_the_proof_and_a_call_more_does_not(per_second: float) -> None:
+    pacer, now, sent = Departures([Limit(per_second, 1.0)], guard_s=0.0), 0.0, []
+    for _ in range(30):
+        now = max(now, pacer.free_at(now))
+        pacer.add(now)
+        sent.append(round(now * 1e6))
+    spans = list(windows((per_second, None)))
+    assert all(max(counts_in(pl.Series(sent), span)) == span.most for span in spans[-1:])
+    assert all(max(counts_in(pl.Series(sent), span)) <= span.most for span in spans)
+    more = pl.Series(sorted([*sent, sent[15] + 1]))
+    assert any(max(counts_in(more, span)) > span.most for span in spans)
 
 
 def test_windows_slide_and_are_half_open() -> None:
