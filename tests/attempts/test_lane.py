@@ -228,7 +228,9 @@ async def test_stopping_waits_for_answers_and_leaves_nothing_unknown(live: Store
     provider = Scripted(accept, wait_s=0.1)
     lane = lane_for(live, provider, [campaign_id], in_flight=6)
     await run_until(lane, lambda: provider.in_air == 6)
-    assert statuses(live) == {"calling": 6, "waiting": 54}
+    placed = sum(provider.placed.values())
+    assert placed >= 6
+    assert statuses(live) == {"calling": placed, "waiting": 60 - placed}
     assert set(states(live)) <= {"accepted", "not_dialled"}
 
 
