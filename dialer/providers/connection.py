@@ -17,6 +17,11 @@ import httpx
 HEAD_BYTES_MAX = 64 * 1024
 """Status line and headers of an answer, at most."""
 
+SETTLE_TURNS = 4
+"""How often the event loop is let read what comes right after a handshake."""
+
+_HUNG_UP = getattr(select, "POLLRDHUP", 0)  # Linux tells the end of a stream even behind unread bytes
+
 _HEAD = re.compile(
     rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [!-~]+ HTTP/1\.1\r\n"
     rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [^\x00\r\n]*\r\n)+\r\n"
@@ -77,6 +82,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._poll: select.poll | None = None
+        self._over_tls = False
         self._waiting: asyncio.Future[Answer] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._read_s: float | None = None
@@ -94,14 +100,25 @@ class Connection(asyncio.Protocol):
 
     # What the pool and the transport ask of it
 
-    def is_usable(self) -> bool:
+    def is_usable(self, *, fresh: bool = False) -> bool:
         """Tell whether a request may be written: open, and nothing to read, not even the end.
 
-        Asks the kernel, because the event loop may not have looked since the server hung up.
+        Asks the kernel, because the event loop may not have looked since the server hung up. On a `fresh`
+        connection over TLS bytes may wait that are no answer: session tickets. There only the end counts.
         """
         if self.closed or self._transport is None or self._transport.is_closing():
             return False
-        return self._poll is None or not self._poll.poll(0)
+        if self._poll is None:
+            return True
+        tickets = select.POLLIN if fresh and self._over_tls else 0
+        return not any(events & ~tickets for _, events in self._poll.poll(0))
+
+    async def settle(self) -> None:
+        """Let TLS read what the server sends right after the handshake: tickets, or that it hangs up."""
+        for _ in range(SETTLE_TURNS):
+            if not self._over_tls or self._poll is None or not self._poll.poll(0):
+                return
+            await asyncio.sleep(0)
 
     async def exchange(
         self, request: bytes, *, without_body: bool, write_s: float | None, read_s: float | None
@@ -135,7 +152,7 @@ class Connection(asyncio.Protocol):
         self.closed = True
         if self._transport is not None:
             self._transport.close()
-            if self._transport.get_extra_info("ssl_object") is not None:
+            if self._over_tls:
                 self._transport.abort()  # TLS has said goodbye; waiting for theirs may take 30 s
 
     def abort(self) -> None:
@@ -151,12 +168,12 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         # So that we hear whether everything was handed over. asyncio's TLS takes 0 for always paused.
-        over_tls = transport.get_extra_info("ssl_object") is not None
-        transport.set_write_buffer_limits(high=1 if over_tls else 0, low=0)
+        self._over_tls = transport.get_extra_info("ssl_object") is not None
+        transport.set_write_buffer_limits(high=1 if self._over_tls else 0, low=0)
         socket = transport.get_extra_info("socket")
         if socket is not None and hasattr(select, "poll"):
             self._poll = select.poll()
-            self._poll.register(socket.fileno(), select.POLLIN)
+            self._poll.register(socket.fileno(), select.POLLIN | _HUNG_UP)
 
     def data_received(self, data: bytes) -> None:
         """Parse; an answer nobody asked for ends the connection."""

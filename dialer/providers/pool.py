@@ -161,7 +161,8 @@ class Pool:
         try:
             async with asyncio.timeout(connect_s):
                 connection = await _dial(self._origin, self._body_bytes_max)
-            if self._closed or not connection.is_usable():
+                await connection.settle()
+            if self._closed or not connection.is_usable(fresh=True):
                 raise httpx.ConnectError("the connection was closed before the request")
         except BaseException as error:
             if connection is not None:

@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from dialer.providers.connection import Connection
+from dialer.providers.pool import Origin, Pool
 from dialer.providers.transport import LeanClient, LeanTransport, bytes_left, open_client
 
 pytestmark = pytest.mark.anyio
@@ -712,6 +713,60 @@ async def test_an_own_certificate_authority_can_be_trusted(
     for _ in range(3):
         assert (await client.post("/calls", json={})).text == "ok"
     assert (server.posts, server.connections) == (3, 1)
+
+
+async def test_session_tickets_right_after_the_handshake_are_no_close(certificate: Path) -> None:
+    """The server runs in a thread of its own, so that its tickets lie unread when the handshake is over."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    answered = 0
+
+    def serve_in_thread(listening: socket.socket) -> None:
+        nonlocal answered
+        for _ in range(20):
+            with context.wrap_socket(listening.accept()[0], server_side=True) as server:
+                if server.recv(4096).startswith(b"GET "):
+                    server.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
+                    answered += 1
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve_in_thread, args=(listening,), daemon=True)
+        thread.start()
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        trust = ssl.create_default_context(cafile=certificate)
+        async with open_client(url, connections_max=2, timeout_s=5.0, trust=trust) as client:
+            for _ in range(20):
+                assert (await client.get("/")).text == "ok"
+        thread.join()
+    assert answered == 20
+
+
+async def test_a_tls_server_that_hangs_up_right_after_the_handshake_has_seen_no_post(
+    certificate: Path,
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    opened, closed = threading.Event(), threading.Event()
+
+    def hang_up(listening: socket.socket) -> None:
+        server = context.wrap_socket(listening.accept()[0], server_side=True)
+        opened.wait(10)
+        server.close()
+        closed.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=hang_up, args=(listening,), daemon=True)
+        thread.start()
+        trust = ssl.create_default_context(cafile=certificate)
+        pool = Pool(Origin("127.0.0.1", listening.getsockname()[1], trust), 1, 3.0, 1024)
+        connection = await pool.check_out(5.0, 5.0)
+        opened.set()
+        assert closed.wait(10)  # the event loop has not looked since
+        assert not connection.is_usable(fresh=True)
+        pool.check_in(connection)
+        await pool.close()
+        thread.join()
 
 
 async def test_a_reset_over_tls_counts_as_sent(
