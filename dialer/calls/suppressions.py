@@ -95,6 +95,11 @@ LISTED = Dialects(
     ORDER BY suppression_id DESC LIMIT :most"""
 )
 
+AMONG = Dialects(
+    f"""
+    SELECT count(*) FROM ROWS(phone text) AS r WHERE {suppressed("r.phone", ":campaign", ":account")}"""
+)
+
 COUNTED = Dialects(
     """
     SELECT kind, campaign, account, count(*) FROM suppressions
@@ -169,6 +174,14 @@ def found(store: Store, phone: str) -> list[Suppression]:
     """Return every entry that speaks of the number (E.164), also those that have expired."""
     with store.read() as connection:
         return [Suppression(*row) for row in store.execute(connection, FOUND, phone=phone)]
+
+
+def among(store: Store, connection: Connection, phones: pl.Series, campaign: str, account: str) -> int:
+    """Return how many of the numbers (E.164) a campaign and its account must not call."""
+    rows = as_rows([one] for one in phones.to_list())
+    now_us = store.now_us(connection)
+    found = store.execute(connection, AMONG, rows=rows, campaign=campaign, account=account, now_us=now_us)
+    return int(found[0][0])
 
 
 def listed(store: Store, campaign: str = "*", most: int = 100) -> list[Suppression]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dialer.base.errors import BadInput
 from dialer.calls.load import check_lists, open_lists
 from dialer.calls.load import load as load_lists
 from dialer.cli.checked import print_check
-from dialer.cli.deployment import CampaignName, Config, campaign_of, open_store, settings_of
+from dialer.cli.deployment import CampaignName, Config, campaign_of, open_store, rules_of, settings_of
+from dialer.cli.expected import hours_lines, reach_json, reach_lines, sighted, warn_of_never
 from dialer.cli.guess import which_phone
 from dialer.cli.show import loading_bar, out, print_books, print_json
 from dialer.providers.registry import check_account
@@ -27,19 +29,24 @@ def check(campaign: CampaignName, /, *, json: bool = False, config: Config = Non
     if said.list.phone is None:
         raise BadInput(which_phone(said))
     lists = open_lists(said)
-    with loading_bar() as watch:
-        all_books = check_lists(said, lists, watch)
+    with sighted(said, settings) as seen, loading_bar() as watch:
+        all_books = check_lists(said, lists, watch, seen.see)
+    now_us = round(datetime.now(UTC).timestamp() * 1e6)
+    found = seen.reach(rules_of(settings), now_us)
     if json:
         listed = [
             {**vars(books), "found": one.info.found(), "columns": one.info.columns}
             | {"encoding": one.info.encoding, "delimiter": one.info.delimiter}
             for one, books in zip(lists, all_books, strict=True)
         ]
-        print_json({"campaign": said.name, "account": account.name, "lists": listed})
+        expected = reach_json(found, seen.do_not_call)
+        print_json({"campaign": said.name, "account": account.name, "lists": listed, **expected})
         return 0
     out().print(f"{said.name}: account {account.name}, agent {said.call.agent}", markup=False)
     for one, books in zip(lists, all_books, strict=True):
         print_check(one.info, books)
+    for line in (*hours_lines(said, now_us), *reach_lines(found, seen.do_not_call)):
+        out().print(line, markup=False, soft_wrap=True)
     return 0
 
 
@@ -57,6 +64,7 @@ def load(
     lists = open_lists(said, file)
     with open_store(settings, create=True) as store, loading_bar() as watch:
         all_books = load_lists(store, said, lists, only_new=True, watch=watch)
+        warn_of_never(store, said, rules_of(settings))
     if json:
         print_json([vars(one) for one in all_books])
     else:
