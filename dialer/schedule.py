@@ -88,7 +88,10 @@ def due_now(store: Store, campaign: Campaign) -> tuple[int | None, int]:
 
 def _taken_until(store: Store, name: str, now_us: int) -> int:
     last = runs.last_due(store, name)
-    return last if last is not None else now_us - round(FIRST_LOOK_S * 1e6)
+    if last is not None:
+        return last
+    waited = runs.first_wait(store, name)  # a first run that found another dialer at work is still due
+    return (now_us if waited is None else waited) - round(FIRST_LOOK_S * 1e6)
 
 
 def _us(moment: datetime) -> int:

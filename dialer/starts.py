@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from dialer.base.errors import DialerError
+from dialer.base.errors import Busy, DialerError
 from dialer.calls import campaigns, runs
 from dialer.calls.load import load, open_lists
 from dialer.campaign import Campaign
@@ -57,6 +57,9 @@ class Starts:
             with self._store.write() as connection:
                 known = campaigns.register(self._store, connection, due.campaign)
                 campaigns.start(self._store, connection, known)
+        except Busy as error:  # looked at again in a few seconds
+            runs.wait(self._store, name, STARTED_BY, str(error), due.run_id)
+            log.info("run.waits", campaign=name, why=str(error))
         except DialerError as error:
             runs.finish(self._store, due.run_id, f"failed: {error}", error.exit_code, {})
             log.warning("run.failed", campaign=name, error=str(error))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from dialer.base.ids import first_attempt_id
-from dialer.store.database import Dialects, Store
+from dialer.store.database import Dialects, Store, as_rows
 from dialer.store.tables import OPEN
 
 BEGIN = Dialects(
@@ -26,6 +26,23 @@ FINISH = Dialects(
 )
 
 LAST_DUE = Dialects("SELECT max(due_at_us) FROM campaign_runs WHERE campaign = :campaign")
+
+RELEASE = Dialects("DELETE FROM campaign_runs WHERE run_id = :run_id AND due_at_us IS NOT NULL")
+
+# Once per campaign, and only until its first due time is taken: from then on that says what was seen.
+WAIT = Dialects(
+    """
+    INSERT INTO campaign_runs (campaign, started_by, started_at_us, ended_at_us, ended, exit_code)
+    SELECT r.campaign, r.started_by, r.now_us, r.now_us, r.ended, 75
+    FROM ROWS(campaign text, started_by text, ended text, now_us bigint) AS r
+    WHERE NOT EXISTS (SELECT 1 FROM campaign_runs AS had WHERE had.campaign = r.campaign
+        AND (had.due_at_us IS NOT NULL OR had.ended LIKE 'waits: %'))"""
+)
+
+FIRST_WAIT = Dialects(
+    """
+    SELECT min(started_at_us) FROM campaign_runs WHERE campaign = :campaign AND ended LIKE 'waits: %'"""
+)
 
 LATEST = Dialects(
     """
@@ -58,6 +75,7 @@ FIGURES = Dialects(
 )
 
 SKIPPED = "skipped"
+WAITS = "waits"
 ALL_DONE = "everybody is done"
 SETTLES_US = 60_000_000
 """A run that a worker began is not ended so soon: its list may still be on its way."""
@@ -108,6 +126,15 @@ def skip(store: Store, campaign: str, started_by: str, due_at_us: int, why: str)
             ended=f"{SKIPPED}: {why}",
         )
     return bool(rows)
+
+
+def wait(store: Store, campaign: str, started_by: str, why: str, run_id: int | None = None) -> None:
+    """Record that a due run must wait; the due time of `run_id`, if it was taken, is free again."""
+    with store.write() as connection:
+        if run_id is not None:
+            store.execute(connection, RELEASE, run_id=run_id)
+        row = (campaign, started_by, f"{WAITS}: {why}", store.now_us(connection))
+        store.execute(connection, WAIT, rows=as_rows([row]))
 
 
 def finish(store: Store, run_id: int, ended: str, exit_code: int, figures: Mapping[str, Any]) -> None:
@@ -161,6 +188,13 @@ def last_due(store: Store, campaign: str) -> int | None:
     """Return the latest due time that was taken, UTC microseconds."""
     with store.read() as connection:
         at_us: int | None = store.execute(connection, LAST_DUE, campaign=campaign)[0][0]
+        return at_us
+
+
+def first_wait(store: Store, campaign: str) -> int | None:
+    """Return when the campaign was first due and had to wait; None where it never was."""
+    with store.read() as connection:
+        at_us: int | None = store.execute(connection, FIRST_WAIT, campaign=campaign)[0][0]
         return at_us
 
 

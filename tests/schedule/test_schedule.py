@@ -116,6 +116,22 @@ def test_a_run_that_is_too_late_is_skipped_and_recorded(
     assert told == [("skipped: 31 min late, more than 30m", None), ("nothing is left to do now", 0)]
 
 
+def test_a_first_run_that_had_to_wait_is_still_due_and_taken_once(
+    store: Store, clock: ManualClock, campaign: Campaign
+) -> None:
+    at(store, clock, "2026-11-21T15:00:20")
+    taken = take_due(store, campaign, "due")
+    assert taken is not None
+    for _ in range(2):
+        runs.wait(store, "spring", "due", "another dialer is dialing", taken.run_id)
+        clock.move(600)
+    again = take_due(store, campaign, "due")
+    assert again is not None
+    assert again.due_at_us == taken.due_at_us
+    assert take_due(store, campaign, "due") is None
+    assert [run.ended for run in runs.latest(store)] == [None, "waits: another dialer is dialing"]
+
+
 def test_the_first_ending_of_a_run_counts(store: Store) -> None:
     run_id = runs.begin(store, "spring", "a person")
     assert run_id is not None
