@@ -30,6 +30,7 @@ from dialer.calls.allowed import anytime
 from dialer.calls.campaigns import KnownCampaign
 from dialer.calls.claim import leased_by_others, next_due_by_group, waiting
 from dialer.calls.groups import UNGROUPED
+from dialer.calls.reach import never_called
 from dialer.campaign import Campaign
 from dialer.engine import AccountDialer, Interrupted, first_error, make_way
 from dialer.outcomes.collect import Collected, Collector
@@ -156,6 +157,10 @@ class Run:
         campaigns.settle_if_canceled(self._store, known.name)
         progress = self.progress
         self._look(known)
+        with self._store.read() as connection:
+            progress.never = never_called(
+                self._store, connection, self._allowed, known.campaign_id, self._now_us
+            ).warning()
         if self._interrupted.signaled is not None:
             progress.exit_code = 130
         elif progress.problem is not None:

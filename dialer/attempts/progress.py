@@ -9,6 +9,10 @@ from dialer.attempts.dialing import LaneCounts
 from dialer.attempts.workers import Recovered
 from dialer.base.clock import as_datetime
 
+PACE_CALLS_MIN = 10
+PACE_S_MIN = 2.0
+"""Fewer calls within less time than this say nothing of a pace."""
+
 
 @dataclass
 class RunProgress:
@@ -28,15 +32,19 @@ class RunProgress:
     unknown_left: int = 0
     waiting_left: int = 0
     next_due_at_us: int | None = None
+    never: str | None = None
+    """How many of those who wait can never be called, and why, in a sentence; None where there is nobody."""
     problem: str | None = None
     ended: str | None = None
     exit_code: int = 0
 
     @property
     def pace(self) -> float | None:
-        """Calls per second between the first and the last departure."""
+        """Calls per second between the first and the last departure; None for a few within a moment."""
         first, last = self.counts.first_sent_at, self.counts.last_sent_at
         if first is None or last is None or last <= first:
+            return None
+        if self.counts.submitted < PACE_CALLS_MIN and last - first < PACE_S_MIN:
             return None
         return (self.counts.submitted - 1) / (last - first)
 
@@ -56,9 +64,21 @@ class RunProgress:
         if not self.rules_followed:
             parts.append("no calling rules followed")
         later = ""
-        if self.waiting_left and self.next_due_at_us is not None:
+        if self.problem is not None:
+            later = self._how_to_go_on()
+        elif self.waiting_left and self.next_due_at_us is not None:
             later = f"; the next call may be placed at {as_datetime(self.next_due_at_us):%Y-%m-%d %H:%M} UTC"
-        return f"{self.campaign}: {', '.join(parts)}; ended: {self.ended}{later}"
+        never = f"; {self.never}" if self.never else ""
+        return f"{self.campaign}: {', '.join(parts)}; ended: {self.ended}{later}{never}"
+
+    def _how_to_go_on(self) -> str:
+        """Return what a person does about a campaign that was stopped before its end."""
+        assert self.problem is not None
+        if self.problem.startswith("canceled"):
+            return ""
+        if self.problem.startswith("paused"):
+            return f"; to go on: dialer resume {self.campaign}, then dialer run {self.campaign}"
+        return f"; to go on when the cause is mended: dialer run {self.campaign}"
 
     def as_json(self) -> dict[str, Any]:
         """Return the run as a JSON document."""
@@ -83,6 +103,7 @@ class RunProgress:
             "calls_per_second_limit": self.pace_limit,
             "rules_followed": self.rules_followed,
             "next_call_at": as_datetime(self.next_due_at_us) if self.next_due_at_us else None,
+            "never_called": self.never,
             "ended": self.ended,
             "problem": self.problem,
             "exit_code": self.exit_code,
