@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from dialer.calls.allowed import Allowed
 from dialer.calls.claim import next_due_by_group
-from dialer.calls.groups import groups_of
+from dialer.calls.groups import UNGROUPED, groups_of
 from dialer.campaign import Campaign
 from dialer.rules.local_time import local_moment
 from dialer.rules.places import Group
@@ -124,7 +124,7 @@ def never_called(
     store: Store, connection: Connection, allowed: Allowed, campaign_id: int, now_us: int
 ) -> Reach:
     """Return the waiting contacts whose groups never open again from when they are due; no one else."""
-    due = next_due_by_group(store, connection, campaign_id, allowed.groups)
+    due = next_due_by_group(store, connection, campaign_id, allowed.groups or (UNGROUPED,))
     closed = [one for one, at_us in due.items() if allowed.slot(one, max(at_us, now_us)) is None]
     counts = _waiting_of(store, connection, campaign_id, closed)
     causes: Counter[str] = Counter()

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from dialer.base.clock import as_datetime
 from dialer.base.settings import Account
 from dialer.calls.outlook import look_ahead, people_of
+from dialer.calls.reach import never_called
 from dialer.campaign import Campaign
 from dialer.rules.rulebook import RuleBook
 from dialer.store.database import Store
@@ -71,6 +72,8 @@ class CampaignProgress(NamedTuple):
     """What decides when it ends, where that was planned: pace, windows or redials."""
     next_call_at: datetime | None = None
     """When the next call may be placed, where that was planned."""
+    never_called: str | None = None
+    """How many of those who wait can never be called, and why, in a sentence, where that was planned."""
 
     def lines(self) -> list[str]:
         """Return the same in a few sentences for a person."""
@@ -88,6 +91,8 @@ class CampaignProgress(NamedTuple):
             lines.append(f"  first call {first}, last call {last}")
         if self.finish_estimate_at:
             lines.append(f"  {self._finish()}")
+        if self.never_called:
+            lines.append(f"  {self.never_called}")
         return lines
 
     def _finish(self) -> str:
@@ -162,11 +167,13 @@ def _planned(
     people = people_of(store, connection, campaign_id)
     account = accounts.get(campaign.call.account)
     ahead = look_ahead(store, connection, campaign, account, rules, people, measured=True)
+    never = never_called(store, connection, ahead.placing.allowed, campaign_id, ahead.now_us)
     finish_us, next_us = ahead.timeline.finish_us, ahead.timeline.first_call_us
     return row._replace(
         finish_estimate_at=as_datetime(finish_us) if finish_us is not None else None,
         finish_bound_by=ahead.timeline.bound_by,
         next_call_at=as_datetime(next_us) if next_us is not None else None,
+        never_called=never.warning(),
     )
 
 

@@ -83,3 +83,5 @@ def test_hours_that_never_open_are_warned_of_by_check_and_load(
         told = printed(capsys, command, "spring")
         assert "warning: 3 contacts can never be called: " in told
         assert warning in told
+    told = printed(capsys, "status", "spring")
+    assert f"contacts can never be called: {warning}" in told
