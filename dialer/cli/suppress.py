@@ -8,12 +8,16 @@ from typing import Annotated
 
 import polars as pl
 from cyclopts import Parameter
+from sqlalchemy import text
 
 from dialer.base.durations import parse_duration
 from dialer.base.errors import BadInput
+from dialer.base.settings import Settings
+from dialer.base.words import did_you_mean
 from dialer.calls import suppressions
 from dialer.calls.suppressions import Suppression, Terms
-from dialer.cli.deployment import Config, campaign_name, open_store, settings_of
+from dialer.campaign.read import known_campaigns
+from dialer.cli.deployment import Config, campaign_name, campaign_of, open_store, settings_of
 from dialer.cli.show import err, out, print_json, print_table
 from dialer.contacts import normalize, parse_numbers
 from dialer.lists import find_column, likely_phone_columns, open_list
@@ -50,10 +54,10 @@ def add(
     """Add one number or prefix; it holds from now on, also for calls that are about to be placed."""
     settings = settings_of(config)
     value, kind = _value(number, region)
+    _refuse_unknown_account(account, settings)
     with open_store(settings, create=True) as store:
-        terms = _terms(
-            store, campaign and campaign_name(campaign, settings), account, reason, source, expires
-        )
+        name = campaign and _known_campaign(store, campaign, settings)
+        terms = _terms(store, name, account, reason, source, expires)
         with store.write() as connection:
             suppressions.add(store, connection, [(value, kind)], terms, store.now_us(connection))
     out().print(f"{value}{'*' if kind == 'prefix' else ''}: not called any more{_for(terms)}", markup=False)
@@ -105,11 +109,12 @@ def import_(
         json: Print one JSON document instead of lines.
     """
     settings = settings_of(config)
+    _refuse_unknown_account(account, settings)
     numbers, rejects, rows = _numbers(file, phone, region)
     if not len(numbers):
         raise BadInput(f"{file}: no row of {rows} holds a number that can be called; nothing was written")
     with open_store(settings, create=True) as store:
-        name = campaign and campaign_name(campaign, settings)
+        name = campaign and _known_campaign(store, campaign, settings)
         terms = _terms(store, name, account, reason, source or file.name, expires)
         unique = suppressions.add_numbers(store, numbers, terms)
     if json:
@@ -208,13 +213,41 @@ def _numbers(file: Path, phone: str | None, region: str | None) -> tuple[pl.Seri
     return pl.concat(numbers), pl.concat(rejects), rows
 
 
-def _value(text: str, region: str | None) -> tuple[str, str]:
-    if text.rstrip().endswith("*"):
-        return suppressions.prefix_of(text), "prefix"
-    rows = parse_numbers(pl.Series("phone", [text]), region)
+def _value(number: str, region: str | None) -> tuple[str, str]:
+    if number.rstrip().endswith("*"):
+        return suppressions.prefix_of(number), "prefix"
+    rows = parse_numbers(pl.Series("phone", [number]), region)
     if not rows["valid"][0]:
-        raise BadInput(f"'{text}' is no valid number; write it with + and country code, or say --region")
+        raise BadInput(f"'{number}' is no valid number; write it with + and country code, or say --region")
     return str(rows["phone"][0]), "number"
+
+
+def _known_campaign(store: Store, reference: str, settings: Settings) -> str:
+    """Return the campaign's name. Raises BadInput where neither the database nor a file has it."""
+    name = campaign_name(reference, settings)
+    with store.read() as connection:
+        loaded = [row[0] for row in connection.execute(text("SELECT name FROM campaigns"))]
+    if name in loaded:
+        return name
+    known = sorted({*loaded, *known_campaigns(settings)})
+    try:
+        return campaign_of(name, settings).name
+    except BadInput:
+        if name in known:
+            raise
+    raise BadInput(
+        f"--campaign {name}: there is no such campaign, neither in the database nor in"
+        f" {settings.campaigns}{did_you_mean(name, known)}; nothing was written"
+    )
+
+
+def _refuse_unknown_account(account: str | None, settings: Settings) -> None:
+    if account is not None and account not in settings.accounts:
+        known = ", ".join(sorted(settings.accounts)) or "none"
+        raise BadInput(
+            f"--account {account}: dialer.toml has no such account{did_you_mean(account, settings.accounts)};"
+            f" known: {known}; nothing was written"
+        )
 
 
 def _terms(
@@ -231,14 +264,14 @@ def _terms(
     return Terms(campaign or "", account or "", reason, source, until)
 
 
-def _until(text: str, now_us: int) -> int:
+def _until(told: str, now_us: int) -> int:
     try:
-        day = datetime.fromisoformat(text)
+        day = datetime.fromisoformat(told)
     except ValueError:
-        return now_us + round(parse_duration(text) * 1e6)
+        return now_us + round(parse_duration(told) * 1e6)
     until = round((day if day.tzinfo else day.replace(tzinfo=UTC)).timestamp() * 1e6)
     if until <= now_us:
-        raise BadInput(f"--expires {text}: is over already")
+        raise BadInput(f"--expires {told}: is over already")
     return until
 
 
