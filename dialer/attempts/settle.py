@@ -16,7 +16,7 @@ from dialer.attempts.answers import clean
 from dialer.attempts.redial import Redial, redials
 from dialer.attempts.unsettled import Finding
 from dialer.base.errors import BadInput
-from dialer.calls import suppressions
+from dialer.calls import campaigns, suppressions
 from dialer.store.database import Dialects, Rows, Store, as_rows
 
 FOUND_ROWS = """ROWS(attempt_id text, contact_id bigint, execution_id text, provider_ref text,
@@ -200,6 +200,7 @@ def free(store: Store, attempt_ids: Sequence[str], why: str) -> int:
         freed = store.execute(connection, FREE, rows=rows)
         contacts = as_rows(freed)
         store.execute(connection, FREE_CONTACT, rows=contacts, now_us=store.now_us(connection))
+        campaigns.settle_all_canceled(store, connection)
         return len(freed)
 
 
@@ -277,6 +278,8 @@ def bind_in(store: Store, connection: Connection, findings: Sequence[Finding]) -
                 (pending.attempt_id, pending.contact_id, found.outcome, again_at_us, rule.calls_max)
             )
     store.execute(connection, SETTLE_CONTACT, rows=as_rows(sorted(settled, key=_by_attempt)))
+    if any(again_at_us is not None for _, _, _, again_at_us, _ in settled):
+        campaigns.settle_all_canceled(store, connection)
     return changed
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from dialer.base.errors import NotReady
+from dialer.calls import campaigns
 from dialer.store.database import Dialects, Store
 
 LEASE_S = 15.0
@@ -42,7 +43,7 @@ DECLARE_DEAD = Dialects(
     """
     UPDATE workers SET state = 'dead'
     WHERE state = 'alive' AND worker <> :worker AND lease_until_us < :dead_before_us
-    RETURNING worker"""
+    RETURNING worker, campaign_id"""
 )
 
 # What a dead worker had in the air may have been dialled; what it had only leased was not.
@@ -96,6 +97,8 @@ def enter(store: Store, worker: str, lease_s: float = LEASE_S, campaign_id: int 
         store.execute(
             connection, ENTER, worker=worker, now_us=now_us, until_us=until_us, campaign_id=campaign_id
         )
+        if campaign_id is not None:
+            campaigns.go_on(store, connection, campaign_id)
 
 
 def renew(store: Store, worker: str, lease_s: float = LEASE_S) -> None:
@@ -127,12 +130,15 @@ def recover(store: Store, worker: str, *, alone: bool = False) -> Recovered:
     """Take over what dead workers left behind: leases return, attempts in the air become `unknown`.
 
     `alone` says that no other worker can live (the caller holds the file's lock), so that nobody's lease
-    is waited for.
+    is waited for. What only a dead run dialed is dialed no more.
     """
     with store.write() as connection:
         now_us = store.now_us(connection)
         dead_before_us = 2**62 if alone else now_us
         dead = store.execute(connection, DECLARE_DEAD, worker=worker, dead_before_us=dead_before_us)
+        runs = {row[1] for row in dead} - {None}
+        if runs:
+            campaigns.end_dead_runs(store, connection, runs)
         return _collect(store, connection, workers=len(dead))
 
 
@@ -140,4 +146,5 @@ def _collect(store: Store, connection: Connection, workers: int) -> Recovered:
     unknown = store.execute(connection, TURN_UNKNOWN, now_us=store.now_us(connection))
     store.execute(connection, CONTACTS_UNKNOWN)
     returned = store.execute(connection, LEASES_BACK)
+    campaigns.settle_all_canceled(store, connection)
     return Recovered(workers, len(unknown), len(returned))

@@ -1,6 +1,6 @@
 """Campaigns in the database: registered, started, paused, resumed, canceled, stopped.
 
-idle -> running -> idle          a run begins and the last run of it ends
+idle -> running -> idle          a run begins and the last run of it ends, or is killed
 any  -> running                  a person lets workers dial it (`dialer worker NAME`, `dialer resume`)
         running -> stopped       by a breaker or the provider; the next run, or a person, goes on
 any  -> paused -> running        by a person; only a person resumes
@@ -9,6 +9,7 @@ any  -> canceled                 by a person, for good
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import orjson
@@ -16,7 +17,11 @@ from sqlalchemy import Connection, text
 
 from dialer.base.errors import BadInput, Stopped
 from dialer.campaign import Campaign
-from dialer.store.database import Dialects, Store
+from dialer.store.database import Dialects, Store, as_rows
+
+TEST_CALL = "dialer test-call"
+"""Who began a run that calls one number, once."""
+RUN_DIED = "its run ended without a word; to go on: dialer run"
 
 REGISTER = Dialects(
     """
@@ -60,7 +65,45 @@ END_RUN = Dialects(
                 AND workers.worker <> :worker)"""
 )
 
-RUNNING = Dialects("SELECT campaign_id, name, account, spec FROM campaigns WHERE state = 'running'")
+# A run's campaign is dialed for as long as a run of it lives; one that workers were given, without any.
+NOT_FOR_WORKERS = """campaigns.for_workers = 0
+        AND NOT EXISTS (SELECT 1 FROM campaign_runs WHERE campaign_runs.campaign = campaigns.name
+            AND campaign_runs.started_by = 'dialer worker' AND campaign_runs.ended_at_us IS NULL)"""
+
+RUNNING = Dialects(
+    f"""
+    SELECT campaign_id, name, account, spec FROM campaigns
+    WHERE state = 'running' AND (EXISTS (SELECT 1 FROM workers
+            WHERE workers.campaign_id = campaigns.campaign_id AND workers.state = 'alive')
+        OR NOT ({NOT_FOR_WORKERS}))"""
+)
+
+# What is left of a test call that was killed must not be called by anybody later.
+END_DEAD_RUNS = Dialects(
+    f"""
+    UPDATE campaigns SET changed_at_us = :now_us,
+        state = CASE WHEN EXISTS (SELECT 1 FROM campaign_runs WHERE campaign_runs.campaign = campaigns.name
+            AND campaign_runs.started_by = '{TEST_CALL}') THEN 'canceled' ELSE 'idle' END,
+        reason = :reason
+    WHERE state = 'running' AND campaign_id IN (SELECT r.id FROM ROWS(id bigint) AS r)
+        AND {NOT_FOR_WORKERS}
+        AND NOT EXISTS (SELECT 1 FROM workers
+            WHERE workers.campaign_id = campaigns.campaign_id AND workers.state = 'alive')"""
+)
+
+GO_ON = Dialects(
+    """
+    UPDATE campaigns SET state = 'running', reason = NULL, changed_at_us = :now_us
+    WHERE campaign_id = :campaign_id AND state = 'idle' AND reason = :reason"""
+)
+
+# What returned after its campaign was canceled, whichever way it came back.
+SETTLE_CANCELED = Dialects(
+    """
+    UPDATE contacts SET status = 'canceled', reason = 'the campaign was canceled'
+    WHERE status = 'waiting'
+        AND campaign_id IN (SELECT campaign_id FROM campaigns WHERE state = 'canceled')"""
+)
 
 TAKE_PACE = Dialects(
     """
@@ -170,6 +213,18 @@ def end_run(store: Store, connection: Connection, name: str, worker: str) -> Non
     store.execute(connection, END_RUN, name=name, worker=worker, now_us=store.now_us(connection))
 
 
+def end_dead_runs(store: Store, connection: Connection, campaign_ids: Iterable[int]) -> None:
+    """Write down that runs were killed: nobody dials on what no worker was given."""
+    rows = as_rows([one] for one in sorted(campaign_ids))
+    store.execute(connection, END_DEAD_RUNS, rows=rows, reason=RUN_DIED, now_us=store.now_us(connection))
+
+
+def go_on(store: Store, connection: Connection, campaign_id: int) -> None:
+    """Let a run's campaign run where the run was only taken for dead."""
+    now_us = store.now_us(connection)
+    store.execute(connection, GO_ON, campaign_id=campaign_id, reason=RUN_DIED, now_us=now_us)
+
+
 class RunningCampaign(NamedTuple):
     """A campaign that may be dialed, with what its file said when it was started."""
 
@@ -209,6 +264,11 @@ def settle_if_canceled(store: Store, name: str) -> None:
 def settle_canceled(store: Store, connection: Connection, known: KnownCampaign) -> None:
     """Cancel what returned to `waiting` after the campaign was canceled."""
     store.execute(connection, CANCEL_WAITING, campaign_id=known.campaign_id)
+
+
+def settle_all_canceled(store: Store, connection: Connection) -> None:
+    """Cancel what returned to `waiting` in whichever campaign that was canceled."""
+    store.execute(connection, SETTLE_CANCELED)
 
 
 def _keep(connection: Connection, name: str, kept: bool) -> None:

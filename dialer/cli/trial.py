@@ -21,7 +21,7 @@ from cyclopts import Parameter
 from dialer.attempts.unsettled import number_is_open
 from dialer.base.durations import parse_duration, show_duration
 from dialer.base.errors import BadInput, Busy
-from dialer.calls import campaigns
+from dialer.calls import campaigns, runs
 from dialer.calls.load import load, open_lists
 from dialer.campaign.campaign import LINE_TYPES, Campaign
 from dialer.cli.accounts import is_person_there
@@ -86,7 +86,8 @@ def call_yourself(
         try:
             # Stays for the outcome of a call, and leaves where none may be made now.
             patient = account.model_copy(update={"outcome_wait_s": for_s})
-            progress = dial(store, trial, patient, for_s=for_s)
+            run_id = runs.begin(store, trial.name, campaigns.TEST_CALL)
+            progress = dial(store, trial, patient, for_s=for_s, run_id=run_id)
             [contact] = read_view(store, "outcomes", trial.name).to_dicts()
         finally:
             # What was not called now must not be called by anybody later.

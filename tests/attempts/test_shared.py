@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from dialer.attempts import account_row, workers
+from dialer.attempts import account_row, settle, workers
 from dialer.attempts.ledger import Refusal, Stop, exchange, recent_departures
 from dialer.base.clock import ManualClock
 from dialer.base.errors import MaybeDialled
-from dialer.calls import campaigns
+from dialer.calls import campaigns, runs
 from dialer.store.database import Store
 from tests.attempts.test_ledger import answered, claim, open_all, opening
-from tests.seed import ACCOUNT, desk, seed_campaign
+from tests.seed import ACCOUNT, desk, seed_campaign, statuses
 
 
 def state_of(store: Store) -> tuple[str, str | None]:
@@ -125,3 +125,76 @@ def test_a_run_that_ends_leaves_the_campaign_to_other_runs_and_to_workers(store:
     campaigns.resume(store, "spring")
     workers.enter(store, "w3", campaign_id=campaign_id)
     assert end("w3") == "running"
+
+
+def begun(store: Store, name: str = "spring", started_by: str = "dialer run") -> None:
+    """Have a run of the campaign by a worker of its own, `run`, beside a worker for all, `other`."""
+    campaign_id = seed_campaign(store, name, contacts=3)
+    runs.begin(store, name, started_by)
+    workers.enter(store, "run", campaign_id=campaign_id)
+    workers.enter(store, "other", 1000.0)
+
+
+def test_a_campaign_is_dialed_no_more_when_its_run_is_dead(store: Store, clock: ManualClock) -> None:
+    begun(store)
+    workers.recover(store, "other")
+    assert [one.name for one in campaigns.running(store)] == ["spring"]
+    clock.move(workers.LEASE_S + 1)
+    workers.recover(store, "other")
+    assert campaigns.running(store) == []
+    assert state_of(store) == ("idle", campaigns.RUN_DIED)
+
+
+def test_a_run_that_was_only_silent_goes_on(store: Store, clock: ManualClock) -> None:
+    begun(store)
+    clock.move(workers.LEASE_S + 1)
+    workers.recover(store, "other")
+    with store.read() as connection:
+        known = campaigns.find(store, connection, "spring")
+    assert known is not None
+    workers.enter(store, "run-2", campaign_id=known.campaign_id)
+    assert state_of(store) == ("running", None)
+    clock.move(workers.LEASE_S + 1)
+    campaigns.pause(store, "spring", "by a test")  # what a person said meanwhile stays
+    workers.recover(store, "other")
+    workers.enter(store, "run-3", campaign_id=known.campaign_id)
+    assert state_of(store) == ("paused", "by a test")
+
+
+@pytest.mark.parametrize("given", ["by a person", "by its time", "to another run"])
+def test_what_workers_were_given_outlives_a_dead_run(store: Store, clock: ManualClock, given: str) -> None:
+    begun(store)
+    clock.move(workers.LEASE_S + 1)
+    if given == "by a person":
+        campaigns.resume(store, "spring")
+    elif given == "by its time":
+        runs.begin(store, "spring", "dialer worker", clock.now_us())
+    else:
+        workers.enter(store, "run-2", campaign_id=1)
+    workers.recover(store, "other")
+    assert [one.name for one in campaigns.running(store)] == ["spring"]
+    assert state_of(store) == ("running", None)
+
+
+def test_nobody_calls_what_a_killed_test_call_left(store: Store, clock: ManualClock) -> None:
+    begun(store, "spring (test)", campaigns.TEST_CALL)
+    clock.move(workers.LEASE_S + 1)
+    workers.recover(store, "other")
+    assert state_of(store) == ("canceled", campaigns.RUN_DIED)
+    assert statuses(store) == {"canceled": 3}
+
+
+def test_whatever_returns_into_a_canceled_campaign_is_canceled(store: Store, clock: ManualClock) -> None:
+    campaign_id = seed_campaign(store, contacts=5)
+    at = desk(store, "dead")
+    calls = claim(at, campaign_id)
+    openings = open_all(at, calls[:2])
+    lost = [answered(one, call, MaybeDialled("x", code="read_timeout")) for one, call in openings]
+    exchange(at, [campaign_id], answers=lost)
+    campaigns.cancel(store, "spring", "by a test")
+    assert statuses(store) == {"unknown": 2, "waiting": 3}  # leased, as analysts see it
+    clock.move(workers.LEASE_S + 1)
+    workers.recover(store, "other")
+    assert statuses(store) == {"unknown": 2, "canceled": 3}
+    settle.free(store, [one.attempt_id for one, _ in openings], "not listed")
+    assert statuses(store) == {"canceled": 5}
