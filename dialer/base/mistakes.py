@@ -71,7 +71,13 @@ def wrong_value(path: KeyPath, value: Any, expected: str) -> Mistake:
     """Return the mistake that `value` is, and what it should have been."""
     if any(isinstance(part, str) and (is_secret(part) or part in _HIDDEN_KEYS) for part in path):
         return Mistake(path, f"{key_text(path)} = {HIDDEN}, expected {expected}")
-    return Mistake(path, f"{key_text(path)} = {_shown(value)}, expected {expected}")
+    # What reads a text for other callers as well names it itself.
+    own_words = expected.removeprefix(f"{value!r}: ")
+    if own_words != expected and not own_words.startswith("expected "):
+        return Mistake(path, f"{key_text(path)} = {_shown(value)}: {own_words}")
+    return Mistake(
+        path, f"{key_text(path)} = {_shown(value)}, expected {own_words.removeprefix('expected ')}"
+    )
 
 
 def unknown_key(path: KeyPath, known: Iterable[str], elsewhere: str = "") -> Mistake:
@@ -91,6 +97,8 @@ def _mistake(details: ErrorDetails, model: type[BaseModel]) -> Mistake:
     if expected == _A_TABLE and isinstance(details["input"], str):
         # Whoever takes an account for its token must not find it in a log.
         return Mistake(path, f"{key_text(path)} = {HIDDEN}, expected {expected}")
+    if details["type"] == "value_error" and path and _model_at(model, path) is not None:
+        return Mistake(path, f"[{key_text(path)}] {expected}")  # of several keys: the section's words
     return wrong_value(path, details["input"], expected)
 
 

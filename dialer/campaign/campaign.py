@@ -145,7 +145,7 @@ def _cap(text: str) -> str:
 def _zone(name: str) -> str:
     if name in available_timezones():
         return name
-    raise ValueError(f"a time zone such as Europe/Berlin{did_you_mean(name, available_timezones())}")
+    raise ValueError(f"a time zone such as Europe/Berlin{did_you_mean(name, available_timezones(), 0.75)}")
 
 
 def _moment(value: Any) -> Any:
@@ -303,13 +303,17 @@ class HoursSection(_Section):
     @model_validator(mode="after")
     def _never_contradictory(self) -> HoursSection:
         if self.week is not None and self.week.never_open:
-            raise ValueError("start before end: these hours are never open")
+            begin, end = self.start or "00:00", self.end or "24:00"
+            raise ValueError(f"is never open: start {begin} is not before end {end}")
         if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
-            raise ValueError("ends_at after starts_at: this is never open")
+            raise ValueError("is never open: ends_at is not after starts_at")
         if self.cron is not None and self.cron_time_zone is None:
-            raise ValueError("cron_time_zone beside cron: on whose clock it is, such as Europe/Berlin")
+            raise ValueError("has cron without cron_time_zone: say on whose clock, such as 'Europe/Berlin'")
         if self.rules == "own" and self.week is None:
-            raise ValueError("days, start or end with rules = 'own'; [] calls at any hour")
+            raise ValueError(
+                "has rules = 'own' without hours of its own: add days, start or end, or call at any hour "
+                "with rules = []"
+            )
         return self
 
     @property

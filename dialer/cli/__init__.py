@@ -121,5 +121,6 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    print(f"dialer: {message}", file=sys.stderr)  # noqa: T201
+    for line in message.splitlines() or [""]:
+        print(f"dialer: {line}", file=sys.stderr)  # noqa: T201
     return code

@@ -200,22 +200,31 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(refusal: Refusal
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("[hours]\nstart = '10 am'", "expected a time such as"),
+        ("[hours]\nstart = '25:00'", "hours.start = '25:00', expected a time such as"),
         ("[hours]\ndays = 'mon-fry'", "expected days such as"),
-        ("[hours]\nstart = '18:00'\nend = '10:00'", "start before end"),
+        (
+            "[hours]\nstart = '18:00'\nend = '10:00'",
+            ":6: [hours] is never open: start 18:00 is not before end 10:00",
+        ),
         ("[hours]\nrules = 'automatic'", "'auto', 'own' or a list of rule ids"),
-        ("[hours]\nrules = 'own'", "days, start or end with rules"),
+        (
+            "[hours]\nrules = 'own'",
+            "[hours] has rules = 'own' without hours of its own: add days, start or end",
+        ),
         ("[hours]\ncron = '0 25 * * *'\ncron_time_zone = 'UTC'", "a cron expression such as"),
         ("[hours]\ncron = '0 0 30 2 *'\ncron_time_zone = 'UTC'", "Bad day-of-month"),
-        ("[hours]\ncron = '0 10 * * *'", "cron_time_zone beside cron"),
+        ("[hours]\ncron = '0 10 * * *'", "[hours] has cron without cron_time_zone: say on whose clock"),
         ("[hours]\ncron_time_zone = 'Europe/Berlen'", "did you mean 'Europe/Berlin'"),
         ("[hours]\nstarts_at = 2026-12-01T00:00:00", "a moment with its offset"),
         (
             "[hours]\nstarts_at = 2026-12-02T00:00:00Z\nends_at = 2026-12-01T00:00:00Z",
-            "ends_at after starts_at",
+            "[hours] is never open: ends_at is not after starts_at",
         ),
         ("[caps]\nper_number = ['3 a day']", "expected a cap such as"),
-        ("[caps]\nper_number = ['0 per 24h']", "no call could ever be placed"),
+        (
+            "[caps]\nper_number = ['0 per 24h']",
+            "caps.per_number[0] = '0 per 24h': no call could ever be placed; expected 1 or more",
+        ),
         ("[caps]\ncalls_total = 0", "more than 0"),
     ],
 )
