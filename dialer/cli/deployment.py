@@ -42,8 +42,9 @@ def campaign_of(reference: str, settings: Settings) -> Campaign:
         BadInput: it cannot be read, names a rule that does not exist, or its hours are never open.
     """
     campaign = read_campaign(reference, settings)
+    rules = rules_of(settings)  # its mistakes have a file and lines of their own
     try:
-        Windows(rules_of(settings), hours_policy(campaign)).check()
+        Windows(rules, hours_policy(campaign)).check()
     except BadInput as error:
         raise BadInput(f"{campaign.where('hours')}: {error}") from None
     return campaign

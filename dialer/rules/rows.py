@@ -93,7 +93,7 @@ def read_rows(toml: TomlFile, *, own: bool) -> Rows:
         lines = [_told(toml, item["loc"], item["msg"]) for item in error.errors(include_url=False)]
         raise BadInput("\n".join(lines)) from None
     wrong = [
-        f"{toml.where(('rule', number))}: rule '{row.id}': {mistake}"
+        f"{toml.where(('rule', number, *_key_of(mistake)))}: rule '{row.id}': {mistake}"
         for number, row in enumerate(file.rule)
         for mistake in _mistakes(row, own=own)
     ]
@@ -112,7 +112,13 @@ def _told(toml: TomlFile, place: tuple[int | str, ...], message: str) -> str:
     known: Any = BlockRow.model_fields if place and place[0] == "block" else RuleRow.model_fields
     if message.startswith("Extra inputs"):
         message = f"unknown key{did_you_mean(str(place[-1]), known)}"
-    return f"{toml.where(place[:2])}: {key}: {message[0].lower()}{message[1:]}"
+    return f"{toml.where(place)}: {key}: {message[0].lower()}{message[1:]}"
+
+
+def _key_of(mistake: str) -> tuple[str, ...]:
+    """Return the key that a mistake begins with; none where it is of the whole rule."""
+    word = re.match(r"[a-z_]+", mistake)
+    return (word.group(),) if word and word.group() in RuleRow.model_fields else ()
 
 
 def _mistakes(row: RuleRow, *, own: bool) -> Iterator[str]:

@@ -151,10 +151,10 @@ def read_rulebook(own_file: Path | None = None) -> RuleBook:
     presets = _presets()
     toml = read_toml(own_file)
     rows = read_rows(toml, own=True)
-    for row in rows.rules:
+    for number, row in enumerate(rows.rules):
         if row.off and row.id not in presets.ids():
             raise BadInput(
-                f"{toml.where()}: off = true for rule '{row.id}', which does not exist"
+                f"{toml.where(('rule', number, 'off'))}: off = true for rule '{row.id}', which does not exist"
                 f"{did_you_mean(row.id, presets.ids())}"
             )
     version = f"{presets.version}+own {rows.version}"

@@ -135,3 +135,14 @@ def test_a_mistake_in_the_own_file_is_told_with_its_place(tmp_path: Path, text: 
     with pytest.raises(BadInput, match=said) as told:
         own(tmp_path, text)
     assert "rules.toml:" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [("caps = ['0 per day']", 4), ("hours = { mon = '25:00-26:00' }", 4), ("zzz = 1", 4), ("off = true", 4)],
+)
+def test_a_mistake_is_told_with_the_line_of_its_key(tmp_path: Path, key: str, line: int) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(f"[[rule]]\nid = 'US-FLA'\nregion = 'US-FL'\n{key}\n")
+    with pytest.raises(BadInput, match=rf"rules\.toml:{line}: "):
+        read_rulebook(file)
