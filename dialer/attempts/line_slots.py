@@ -22,6 +22,8 @@ LINE_GUARD_S = 0.013
 """Each second of a shared line is longer by this: a slot may be used `LATE_S_MAX` late, and arrive late."""
 LATE_S_MAX = 0.005
 """A slot of the line that is missed by more is given up: used later it would crowd another's."""
+LEAVES_LATE_S_MAX = 0.008
+"""A call that leaves later than this after its slot (it had to connect) does not leave by that slot."""
 BLOCK_S = 0.15
 """Seconds of slots that a worker takes at a time."""
 SOLE_US = 1_000_000
@@ -30,6 +32,8 @@ SHARED_US = 5_000_000
 """A line is shared for this long after two workers took turns."""
 ASK_AGAIN_US = 100_000
 """How long to wait for whoever has the line for itself; it hears of us within a quarter of a second."""
+QUEUE_MAX = 512
+"""So many requests of all workers may wait for their slots at once."""
 SANE_US = 60_000_000
 """A line that ends further in the future than this and its slots: the database's clock was set back."""
 
@@ -122,6 +126,11 @@ def window_us(windows: Sequence[Window], guard_s: float = LINE_GUARD_S) -> int:
     return math.ceil(1e6 * (1 + guard_s) * max(seconds for _, seconds in all_rules(windows)))
 
 
+def leaves_late_s(step_us: int) -> float:
+    """Return how long after its slot a call may leave; where slots are seconds apart, so is their guard."""
+    return max(LEAVES_LATE_S_MAX, LINE_GUARD_S / (1 + LINE_GUARD_S) * step_us / 1e6 - LATE_S_MAX)
+
+
 def block_size(rate: float) -> int:
     """Return how many slots to take at a time."""
     return max(1, round(BLOCK_S * rate))
@@ -159,7 +168,7 @@ def reserve_requests(line_us: int, count: int, rule: RequestRule, now_us: int) -
 
     Source: GCRA, ITU-T I.371, the virtual scheduling form.
     """
-    if line_us > now_us + SANE_US + 64 * rule.step_us:  # the clock was set back
+    if line_us > now_us + SANE_US + QUEUE_MAX * rule.step_us:  # the clock was set back
         line_us = now_us + SANE_US
     moments = []
     for _ in range(count):
