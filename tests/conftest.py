@@ -18,8 +18,11 @@ from dialer.store.migrate import upgrade
 
 NUMBERS = count(1)
 
-# A busy machine is slow now and then: that is no mistake of ours.
-settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples every time, so that a change is judged by what it changed; `--hypothesis-profile=fresh`
+# looks for new ones. A busy machine is slow now and then: that is no mistake of ours.
+LENIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("fresh", **LENIENT)
+settings.register_profile("suite", derandomize=True, **LENIENT)
 settings.load_profile("suite")
 
 
