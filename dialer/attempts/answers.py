@@ -58,6 +58,8 @@ def answer_for(
             0,
             sent_at_us,
         )
+    if isinstance(result, NotDialled) and result.code == "withdrawn":
+        return withdrawal(attempt_id, call, answered_at_us)
     state, status, reason = _fate(result)
     placed = state == "unknown"
     wait_s = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from math import inf
@@ -18,7 +18,7 @@ from dialer.base.ids import new_attempt_id
 from dialer.calls.allowed import Allowed, anytime
 from dialer.calls.claim import START, Asked, Call, Cursor
 from dialer.calls.limits import Budget
-from dialer.providers.provider import Submission
+from dialer.providers.provider import Departing, Submission
 
 
 class Opened(NamedTuple):
@@ -38,6 +38,10 @@ class Dialing:
 
     `charged` is what it had of the account so far (dialer.attempts.shares), `paces` whether a pace of its
     own is kept here (on PostgreSQL one worker does), `full_until` when its open calls are counted again.
+
+    `being_opened` counts attempts of a transaction that is under way. While the campaign is `resting` nothing
+    leaves and what is open or leased goes back: its file says something else than `spec`, which it was taken
+    up by.
     """
 
     campaign_id: int
@@ -61,6 +65,9 @@ class Dialing:
     in_air: int = 0
     full_until: float = 0.0
     charged: float = 0.0
+    spec: str = ""
+    resting: bool = False
+    being_opened: int = 0
 
     def __post_init__(self) -> None:
         """Begin the round of caller ids."""
@@ -82,9 +89,7 @@ class Dialing:
             self.allowed.until_us(call.window_group, now_us),
         )
 
-    def submission(
-        self, opening: Opening, call: Call, departing: Callable[[], None] | None = None
-    ) -> Submission:
+    def submission(self, opening: Opening, call: Call, departing: Departing | None = None) -> Submission:
         """Return what the provider is told; the contact's own metadata wins over the campaign's."""
         own = orjson.loads(call.metadata) if call.metadata else {}
         return Submission(
@@ -103,12 +108,29 @@ class Dialing:
     @property
     def dials(self) -> bool:
         """Calls of the campaign may leave, and this worker is one to send them."""
-        return self.state == "running" and self.stopped is None and self.paces and not self.spent
+        may = self.state == "running" and self.stopped is None and not self.resting
+        return may and self.paces and not self.spent
 
     @property
     def busy(self) -> bool:
         """Something of the campaign is under way in this lane."""
-        return bool(self.calls or self.opened or self.in_air)
+        return bool(self.claimed_or_open or self.in_air)
+
+    @property
+    def claimed_or_open(self) -> bool:
+        """Something of the campaign is leased or open and has not left."""
+        return bool(self.calls or self.opened or self.being_opened)
+
+    def go_on_as(self, new: Dialing) -> None:
+        """Take over what the campaign's file says now; nothing may be leased or open."""
+        self.agent, self.metadata, self.from_numbers = new.agent, new.metadata, new.from_numbers
+        self._callers = cycle(self.from_numbers or [None])
+        self.breaker, self.allowed, self.budget = new.breaker, new.allowed, new.budget
+        self.priority, self.calls_open_max = new.priority, new.calls_open_max
+        self.own_pace, self.paces = new.own_pace, new.paces
+        self.spent, self.reserved_until, self.full_until = False, 0.0, 0.0
+        self.look_again()
+        self.spec, self.resting = new.spec, False
 
     def to_ask(self, now: float, now_us: int) -> list[Asked]:
         """Return the groups to claim from: open now, and not found empty a moment ago."""

@@ -9,7 +9,7 @@ after a stall. Which campaign's attempt that is, `dialer.attempts.shares` decide
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Protocol
 
@@ -51,8 +51,11 @@ class Pace(Protocol):
         """Wait until one call may depart; return that moment by `clock.monotonic()`. Raises NotReady."""
         ...
 
-    def departed(self, granted_at: float, left_at: float) -> float:
-        """Count a call when it left, where that was later than granted; return when it is counted."""
+    def departed(self, granted_at: float, left_at: float) -> float | None:
+        """Count a call when it left, where that was later than granted; return when it is counted.
+
+        None where it may not leave so late: it must `take` another moment.
+        """
         ...
 
     def answered(self, counted_at: float, answered_at: float) -> None:
@@ -293,23 +296,50 @@ class Lane:
         own_pace, own_counted_at = dialing.own_pace, began
         sent_at_us = self._books.time.now_us()
 
-        def leave() -> None:
+        missed = False
+
+        def leave() -> Awaitable[None] | None:
             """Count the call when its first byte leaves: it may have had to connect after its token."""
-            nonlocal sent_at_us, left_at, counted_at, own_counted_at
+            nonlocal missed, left_at, counted_at, own_counted_at
             left_at = self._clock.monotonic()
             if left_at - began < DEPARTURE_LATE_S:
                 if granted_at is not None:
                     self._pace.departed(granted_at, granted_at)
-                return
+                return None
+            check()
+            if counted_at is not None:
+                on_time_at = self._pace.departed(counted_at, left_at)
+                if on_time_at is None:
+                    missed = True
+                    return leave_by_another_token()
+                counted_at = on_time_at
+            if own_pace is not None:
+                own_counted_at = own_pace.departed(own_counted_at, left_at)
+            return None
+
+        def check() -> None:
+            nonlocal sent_at_us
             if not (self._books.alive and left_at < self._lease_until()):
                 raise NotDialled("the worker's lease ended before the request left", code="lease_over")
             sent_at_us = self._books.time.now_us()
             if sent_at_us >= opening.until_us:
                 raise NotDialled("the window closed before the request left", code="window_closed")
-            if counted_at is not None:
-                counted_at = self._pace.departed(counted_at, left_at)
+
+        async def leave_by_another_token() -> None:
+            """Wait, connected, for another token: the first was for a moment that is over."""
+            nonlocal missed, left_at, counted_at, own_counted_at
+            try:
+                counted_at = await self._pace.take()
+            except NotReady as error:
+                raise NotDialled(str(error), code="withdrawn") from error
+            left_at = self._clock.monotonic()
+            check()
+            if self._books.stopping or not dialing.dials or left_at < self._books.held_until:
+                raise NotDialled("it was stopped or held before its turn came", code="withdrawn")
+            self._pace.departed(counted_at, counted_at)
             if own_pace is not None:
                 own_counted_at = own_pace.departed(own_counted_at, left_at)
+            missed = False
 
         self.counts.submitted += 1
         self.counts.first_sent_at = self.counts.first_sent_at or began
@@ -320,7 +350,9 @@ class Lane:
         except SubmitError as error:
             result = error
         except anyio.get_cancelled_exc_class():
-            cut = MaybeDialled("stopped before the answer came", code="cut_off")
+            cut: SubmitError = MaybeDialled("stopped before the answer came", code="cut_off")
+            if missed:
+                cut = NotDialled("stopped before its turn came", code="withdrawn")
             self._note(opened, cut, sent_at_us)
             raise
         except Exception as error:
@@ -367,7 +399,7 @@ class Lane:
             self.counts.throttled += 1
             self._hold(result.retry_after_s or min(60.0, 0.5 * 2 ** min(self._throttles, 7)))
             return
-        if result.code == "window_closed":
+        if result.code in ("window_closed", "withdrawn"):
             return  # ours to decide, and no failure of anybody
         if isinstance(result, AccountStopped):
             dialing.halt(str(result))

@@ -68,8 +68,11 @@ class AccountPace:
         await anyio.lowlevel.checkpoint()
         return self._clock.monotonic()
 
-    def departed(self, granted_at: float, left_at: float) -> float:
-        """Count a submission when it left, where that was later than granted; return when it is counted."""
+    def departed(self, granted_at: float, left_at: float) -> float | None:
+        """Count a submission when it left, where that was later than granted; return when it is counted.
+
+        None where that is too late: it must take another moment.
+        """
         return self._calls.departed(granted_at, left_at) if self._calls is not None else granted_at
 
     def answered(self, counted_at: float, answered_at: float) -> None:

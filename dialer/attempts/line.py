@@ -21,6 +21,7 @@ from dialer.attempts.line_slots import (
     Grant,
     RequestRule,
     block_size,
+    leaves_late_s,
     step_us,
     window_us,
 )
@@ -142,6 +143,8 @@ class LinePace:
         self._time = DatabaseTime()
         self._sole_until = -math.inf
         self._factor = 1.0
+        self._granted: dict[float, float] = {}
+        self._late_s = leaves_late_s(step_us(windows)) if windows else math.inf
 
     @property
     def rate(self) -> float:
@@ -188,15 +191,25 @@ class LinePace:
     def count(self, at: float) -> None:
         """Count a departure."""
         if self._slots:
-            self._slots.popleft()
+            self._granted[at] = self._slots.popleft()
         self._local.count(at)
 
-    def departed(self, granted_at: float, left_at: float) -> float:
-        """Correct our own log; a slot of the line is spent whenever the call leaves."""
+    def departed(self, granted_at: float, left_at: float) -> float | None:
+        """Correct our own log; None where the call may not leave now, because it missed its slot.
+
+        Later than its slot it would crowd another worker's; and what we granted while the line was ours
+        alone must not leave once it is not.
+        """
+        slot = self._granted.pop(granted_at, None)
+        if left_at > granted_at and (left_at > slot + self._late_s if slot is not None else not self.alone):
+            self._local.departed(granted_at, granted_at)
+            self.slots_given_up += 1
+            return None
         return self._local.departed(granted_at, left_at)
 
     def answered(self, counted_at: float, answered_at: float) -> None:
         """Correct our own log by the call's answer."""
+        self._granted.pop(counted_at, None)
         self._local.answered(counted_at, answered_at)
 
     def remember(self, departures: Iterable[float]) -> None:

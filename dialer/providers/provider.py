@@ -21,6 +21,9 @@ OUTCOMES = ("completed", "no_answer", "busy", "voicemail", "failed", "canceled",
 PaceRequest = Callable[[], Awaitable[None]]
 """Awaited before every request but a submission, whose pace is kept by the worker."""
 
+Departing = Callable[[], Awaitable[None] | None]
+"""Called when a request could leave now; where it returns something to await, it leaves after that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Submission:
@@ -35,7 +38,7 @@ class Submission:
     agent: str
     from_number: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    departing: Callable[[], None] | None = None
+    departing: Departing | None = None
 
 
 @dataclass(frozen=True, slots=True)

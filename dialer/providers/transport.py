@@ -6,13 +6,14 @@ Decision 0003 has the figures.
 
 Two extensions of a request are ours and httpx's:
     timeout     httpx's own: connect, pool, write; `read` is the time for the whole answer
-    departure   a function that is called at the moment before the first byte is handed over
+    departure   a function that is called at the moment before the first byte is handed over; where it
+                returns something to await, the request waits for that, with its connection in hand
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -139,7 +140,11 @@ class LeanTransport(httpx.AsyncBaseTransport):
         limits = request.extensions.get("timeout", {})
         connection = await pool.check_out(limits.get("pool"), limits.get("connect"))
         try:
-            _tell_departure(request)
+            if await _tell_departure(request) and not connection.is_usable():
+                error = httpx.ConnectError("the connection was closed while the request waited for its turn")
+                mark_nothing_left(error)
+                connection.abort()
+                raise error
             answer = await connection.exchange(
                 outgoing,
                 without_body=request.method == "HEAD",
@@ -199,14 +204,19 @@ async def _encode(request: httpx.Request) -> bytes:
         raise
 
 
-def _tell_departure(request: httpx.Request) -> None:
-    departure: Callable[[], None] | None = request.extensions.get("departure")
+async def _tell_departure(request: httpx.Request) -> bool:
+    """Say that the request could leave now; return whether it had to wait."""
+    departure: Callable[[], Awaitable[None] | None] | None = request.extensions.get("departure")
     if departure is not None:
         try:
-            departure()
+            waiting = departure()
+            if isinstance(waiting, Awaitable):
+                await waiting
+                return True
         except BaseException as error:
             mark_nothing_left(error)
             raise
+    return False
 
 
 def _headers(request: httpx.Request) -> list[tuple[bytes, bytes]]:

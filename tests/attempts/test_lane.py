@@ -141,6 +141,65 @@ async def run_until(lane: Lane, done: Callable[[], bool]) -> None:
             lane.stop()
 
 
+class LatePace(FreePace):
+    """A pace by which no call may leave by its first token, because that is over."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.again = 0
+
+    async def take(self) -> float:
+        await anyio.lowlevel.checkpoint()
+        return SystemClock().monotonic()
+
+    def departed(self, granted_at: float, left_at: float) -> float | None:  # type: ignore[override]
+        if left_at == granted_at:
+            return granted_at
+        self.again += 1
+        return None
+
+
+async def test_a_call_that_missed_its_token_while_it_connected_leaves_by_another(live: Store) -> None:
+    campaign_id = seed_campaign(live, contacts=5)
+
+    class Connecting(Scripted):
+        async def submit(self, submission: Submission) -> Accepted:
+            await anyio.sleep(0.002)
+            assert submission.departing is not None
+            waiting = submission.departing()
+            assert waiting is not None
+            await waiting
+            return await super().submit(submission)
+
+    provider, pace = Connecting(accept), LatePace(50.0)
+    lane = lane_for(live, provider, [campaign_id], pace=pace)
+    await run_until(lane, lambda: lane.counts.accepted == 5)
+    assert set(provider.placed.values()) == {1}
+    assert pace.again == 5
+
+
+async def test_a_call_that_waits_for_another_token_is_withdrawn_by_a_pause(live: Store) -> None:
+    campaign_id = seed_campaign(live, contacts=1)
+    halted = anyio.Event()
+
+    class Connecting(Scripted):
+        async def submit(self, submission: Submission) -> Accepted:
+            await anyio.sleep(0.002)
+            assert submission.departing is not None
+            waiting = submission.departing()
+            assert waiting is not None
+            lane.dialings[0].halt("paused")
+            halted.set()
+            await waiting
+            raise AssertionError("it must not leave")
+
+    lane = lane_for(live, Connecting(accept), [campaign_id], pace=LatePace(50.0))
+    await run_until(lane, halted.is_set)
+    assert lane.counts.not_dialled == 1
+    assert statuses(live) == {"waiting": 1}
+
+
 async def test_every_contact_is_submitted_once_and_its_execution_id_is_written(live: Store) -> None:
     campaign_id = seed_campaign(live, contacts=120)
     provider = Scripted(accept)

@@ -140,6 +140,39 @@ def test_a_worker_that_had_nothing_to_send_does_not_use_old_slots() -> None:
     assert simulate(work) < 0.1
 
 
+@pytest.mark.parametrize("limit", [0.1, 2, 10, 100])
+def test_calls_that_connect_slowly_never_crowd_the_slots_of_others(limit: float) -> None:
+    """Whatever a call's connection takes, it leaves by a slot or waits for another one."""
+
+    async def work() -> list[float]:
+        chance = random.Random(3)
+        line = Line(chance)
+        paces = [pace_of(line, limit, f"w{n}", 100.0 * n) for n in range(3)]
+        left: list[float] = []
+
+        async def connect_and_leave(pace: LinePace, granted_at: float) -> None:
+            await asyncio.sleep(chance.choice([0.0, 0.004, 0.02, 0.8]))
+            while pace.departed(granted_at, pace.clock.monotonic()) is None:
+                granted_at = await pace.take()
+            left.append(now())
+
+        async def dial(pace: LinePace) -> None:
+            async with asyncio.TaskGroup() as calls:
+                while now() < until:
+                    calls.create_task(connect_and_leave(pace, await pace.take()))
+
+        until = now() + max(8, 60 / limit)
+        await asyncio.gather(*(dial(pace) for pace in paces))
+        for pace in paces:
+            await pace.aclose()
+        return sorted(left)
+
+    departures = simulate(work)
+    for rule in rules(Window(limit, 1)):
+        assert worst(departures, rule.seconds) <= rule.departures
+    assert len(departures) >= 10
+
+
 def test_a_hold_gives_up_the_slots_in_hand() -> None:
     async def work() -> tuple[float, float]:
         line = Line(random.Random(1))

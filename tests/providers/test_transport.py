@@ -677,6 +677,38 @@ async def test_departure_is_told_once_and_only_when_the_request_leaves(
     assert departures == ["left"]
 
 
+async def test_a_request_may_wait_for_its_departure_with_its_connection_in_hand(
+    serve: Serve, connect: Connect
+) -> None:
+    server = await serve(answers())
+    turn = asyncio.Event()
+    client = connect(server)
+    sending = asyncio.ensure_future(client.post("/calls", extensions={"departure": turn.wait}))
+    while not server.connections:
+        await asyncio.sleep(0)
+    assert server.posts == 0
+    turn.set()
+    assert (await sending).text == "ok"
+    assert server.connections == 1
+
+
+async def test_a_connection_that_died_while_its_request_waited_is_not_written_to(
+    serve: Serve, connect: Connect
+) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: Server) -> None:
+        writer.close()
+
+    server = await serve(hang_up)
+
+    async def wait() -> None:
+        await asyncio.sleep(0.05)
+
+    caught = await failure(connect(server), extensions={"departure": wait})
+    assert isinstance(caught, httpx.ConnectError)
+    assert not bytes_left(caught)
+    assert server.posts == 0
+
+
 # TLS
 
 

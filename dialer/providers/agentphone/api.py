@@ -9,7 +9,7 @@ Source: docs.agentphone.to, the pages pagination and error handling, and the off
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ import orjson
 
 from dialer.base.clock import Clock
 from dialer.base.errors import BadInput, NotReady, SubmitError
-from dialer.providers.provider import PaceRequest
+from dialer.providers.provider import Departing, PaceRequest
 from dialer.providers.wire import Speaker, ask, exchange, read_json, readable
 
 PAGE_SIZE = 100
@@ -78,7 +78,7 @@ class AgentPhoneApi:
         method: str,
         path: str,
         body: bytes | None = None,
-        departing: Callable[[], None] | None = None,
+        departing: Departing | None = None,
     ) -> httpx.Response:
         """Send one request and return the whole answer. Raises NotDialled, MaybeDialled."""
         extensions = self._extensions

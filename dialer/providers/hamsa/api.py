@@ -9,7 +9,7 @@ Source: docs.tryhamsa.com, the pages quick start, phone-number and start-a-call.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 import httpx
@@ -17,7 +17,7 @@ import orjson
 
 from dialer.base.clock import Clock
 from dialer.base.errors import BadInput, NotReady, SubmitError
-from dialer.providers.provider import PaceRequest
+from dialer.providers.provider import Departing, PaceRequest
 from dialer.providers.wire import Speaker, ask, exchange, message_in, read_json, readable
 
 FUNDS = re.compile(
@@ -61,9 +61,7 @@ class HamsaApi:
             self._client, request, who=self.who, clock=self.clock, pace_request=self._pace_request
         )
 
-    async def post_once(
-        self, path: str, body: bytes, departing: Callable[[], None] | None = None
-    ) -> httpx.Response:
+    async def post_once(self, path: str, body: bytes, departing: Departing | None = None) -> httpx.Response:
         """Send one POST and return the whole answer. Raises NotDialled, MaybeDialled."""
         extensions = self._extensions
         if departing is not None:
