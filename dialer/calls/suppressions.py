@@ -119,6 +119,11 @@ class Suppression(NamedTuple):
     added_at_us: int
     expires_at_us: int | None
 
+    def holds(self, campaign: str, account: str, now_us: int) -> bool:
+        """Return whether it keeps a campaign of an account from calling: HOLDS, for one entry."""
+        ours = self.campaign in ("", campaign) and self.account in ("", account)
+        return ours and (self.expires_at_us is None or self.expires_at_us > now_us)
+
 
 class Terms(NamedTuple):
     """For whom entries hold, why, where they come from, and until when (None: for ever)."""

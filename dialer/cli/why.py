@@ -27,6 +27,11 @@ from dialer.schedule import next_due_at
 from dialer.store.database import Store
 from dialer.tables.slots import slot_frames
 
+SHOWN_DAYS = 2
+"""Windows that begin within so many days are shown."""
+FARTHEST_DAYS = 10
+"""So far ahead the end of a window is looked for."""
+
 HINTS = {
     "no_worker": "nobody dials it now; start: dialer run {0}   (or: dialer resume {0}, and dialer worker)",
     "paused": "a person paused it; to go on: dialer resume {0}",
@@ -134,7 +139,9 @@ def _about(store: Store, connection: Connection, outlook: Outlook, phone: str) -
     group = placing.allowed.groups.get(rows.window_group)
     windows = placing.allowed.windows
     zones = group.zones if group else ()
-    spans = windows.open(group, _morning_us(zones, now_us), now_us + 2 * DAY_US) if group else []
+    farthest_us = now_us + FARTHEST_DAYS * DAY_US
+    spans = windows.open(group, _morning_us(zones, now_us), farthest_us) if group else []
+    spans = [span for span in spans if span[0] < now_us + SHOWN_DAYS * DAY_US]
     caps = windows.caps(group, now_us) if group else windows.policy.caps
     live = [one for one in attempts if one["state"] in ("sending", "unknown", "accepted", "ended")]
     return {
@@ -147,7 +154,12 @@ def _about(store: Store, connection: Connection, outlook: Outlook, phone: str) -
         "zones_from": group.zones_from if group else None,
         "rules": windows.evidence(group, now_us).rules if group else "none",
         "windows": [
-            {"from": _at(begin), "until": _at(end), "local": local_of(zones, begin)} for begin, end in spans
+            {
+                "from": _at(begin),
+                "until": _at(end) if end < farthest_us else None,
+                "local": local_of(zones, begin),
+            }
+            for begin, end in spans
         ],
         "caps": [
             {
@@ -159,6 +171,7 @@ def _about(store: Store, connection: Connection, outlook: Outlook, phone: str) -
         "do_not_call": [
             {**entry._asdict(), "added_at_us": None, "expires_at_us": None}
             | {"added_at": _at(entry.added_at_us), "expires_at": _at(entry.expires_at_us)}
+            | {"applies_here": entry.holds(outlook.asked.campaign, outlook.asked.account, now_us)}
             for entry in suppressions.found(store, phone)
         ],
         "attempts": [
@@ -196,15 +209,14 @@ def _print_one(one: dict[str, Any], *, json: bool) -> None:
     for cap in one["caps"]:
         console.print(f"{'cap:':14} {cap['used']} of {cap['cap']}", markup=False)
     for entry in one["do_not_call"]:
-        told = ", ".join(
-            str(entry[key])
-            for key in ("value", "kind", "campaign", "account", "reason", "source")
-            if entry[key]
-        )
-        console.print(f"{'do not call:':14} {told}", markup=False)
+        console.print(f"{'do not call:':14} {_entry_text(entry)}", markup=False)
     if one["windows"]:
         rows = [
-            (f"{span['from']:%a %Y-%m-%d %H:%M}", f"{span['until']:%a %Y-%m-%d %H:%M}", span["local"])
+            (
+                f"{span['from']:%a %Y-%m-%d %H:%M}",
+                f"{span['until']:%a %Y-%m-%d %H:%M}" if span["until"] else "no end in sight",
+                span["local"],
+            )
             for span in one["windows"]
         ]
         print_table("Windows, UTC (the margin is taken off)", ("from", "until", "local"), rows)
@@ -213,6 +225,20 @@ def _print_one(one: dict[str, Any], *, json: bool) -> None:
         rows = [tuple(attempt[key] for key in columns) for attempt in one["attempts"]]
         print_table("Attempts of the number", columns, rows)
     console.print(NOT_ADVICE, markup=False)
+
+
+def _entry_text(entry: dict[str, Any]) -> str:
+    """Return a do-not-call entry in words: for whom it holds, whether here, and why."""
+    whom = [f"campaign {entry['campaign']}"] if entry["campaign"] else []
+    whom += [f"account {entry['account']}"] if entry["account"] else []
+    parts = [
+        entry["value"] + ("*" if entry["kind"] == "prefix" else ""),
+        f"holds for {' and '.join(whom) or 'everybody'}",
+        "applies here" if entry["applies_here"] else "does not apply here",
+    ]
+    parts += [f"until {entry['expires_at']:%Y-%m-%d %H:%M} UTC"] if entry["expires_at"] else []
+    parts += [f"{key}: {entry[key]}" for key in ("reason", "source") if entry[key]]
+    return ", ".join(parts)
 
 
 def _next_run(said: Campaign, now_us: int) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,33 @@ def test_why_counts_everybody_and_tells_all_of_one_number(
     assert one["windows"]
     assert main(["why", "spring", "+12125550101"]) == 0
     assert "US, US-NY" in capsys.readouterr().out
+
+
+def test_why_says_for_whom_entries_hold_and_when_windows_really_close(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = '[hours]\nrules = "own"\nstart = "10:00"\nend = "16:00"\n'
+    for name in ("spring", "autumn"):
+        home = folder / "campaigns" / name
+        home.mkdir(exist_ok=True)
+        (home / "campaign.toml").write_text(CAMPAIGN + own)
+        (home / "list.csv").write_text(LIST)
+        assert main(["load", name]) == 0
+    number = "+442079460018"
+    assert main(["suppress", "add", number, "--campaign", "autumn", "--reason", "no autumn"]) == 0
+    assert main(["suppress", "add", "+4420*", "--account", "north"]) == 0
+    one = said(capsys, "why", "spring", number)
+    assert [entry["applies_here"] for entry in one["do_not_call"]] == [False, True]
+    lengths = {
+        (datetime.fromisoformat(span["until"]) - datetime.fromisoformat(span["from"])).total_seconds()
+        for span in one["windows"]
+    }
+    assert lengths == {6 * 3600 - 300}
+    monkeypatch.setenv("COLUMNS", "400")
+    assert main(["why", "spring", number]) == 0
+    told = capsys.readouterr().out
+    assert f"{number}, holds for campaign autumn, does not apply here, reason: no autumn" in told
+    assert "+4420*, holds for account north, applies here" in told
 
 
 def test_the_plan_reads_well_on_paper(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
