@@ -49,6 +49,8 @@ LAST_COSTS_S = 10.0
 """How long a run that is over may still ask what its last calls cost."""
 WINDOWS_TURN_S = 5.0
 """How often the windows that come next are evaluated, and groups of a new list are learned."""
+REST_TURN_S = 0.02
+"""How often it is seen whether everything of a campaign whose file changed was taken back."""
 PACE_TURN_S = 0.5
 """How often a worker asks for a campaign's own pace that another worker keeps."""
 
@@ -126,6 +128,22 @@ class AccountDialer:
 
     async def take_up(self, campaign_id: int, campaign: Campaign) -> Dialing:
         """Dial the campaign from now on."""
+        dialing = await self._dialing(campaign_id, campaign)
+        self.lane.add(dialing)
+        return dialing
+
+    async def take_up_anew(self, dialing: Dialing, campaign: Campaign) -> None:
+        """Dial on as the campaign's file says now; what is open under its old word is taken back before.
+
+        Raises:
+            BadInput, NotReady: as it says now it cannot be dialed; nothing more leaves until it can.
+        """
+        dialing.resting = True
+        while dialing.claimed_or_open and self.lane.alive and self.lane.failed is None:
+            await self._clock.sleep(REST_TURN_S)
+        dialing.go_on_as(await self._dialing(dialing.campaign_id, campaign))
+
+    async def _dialing(self, campaign_id: int, campaign: Campaign) -> Dialing:
         allowed = await self._in_database(partial(self._allowed, campaign_id, campaign))
         own, limit = campaign.pace.calls_per_second, self.pace.limit
         narrower = own is not None and (limit is None or own < limit)
@@ -142,10 +160,10 @@ class AccountDialer:
             calls_open_max=campaign.pace.calls_open_max,
             allowed=allowed,
             budget=budget_of(campaign),
+            spec=campaign.model_dump_json(),
         )
         if narrower:
             await self._take_pace(dialing)
-        self.lane.add(dialing)
         return dialing
 
     def _allowed(self, campaign_id: int, campaign: Campaign) -> Allowed:

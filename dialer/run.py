@@ -12,6 +12,7 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 import structlog
+from pydantic import ValidationError
 
 from dialer.attempts import account_row, ledger
 from dialer.attempts.dialing import Dialing
@@ -89,6 +90,7 @@ class Run:
         self._news_at = 0.0
         self._now_us = 0
         self._elsewhere = 0
+        self._spec: str | None = None
         self._live_before: int | None = None
         self._next_lookup_at_us: int | None = None
         self._spent = self._reserved = False
@@ -183,8 +185,26 @@ class Run:
             self._add_up()
             self._watch(self.progress)
             self._news_at = max(self._news_at, self._dialer.news_at, lane.counts.last_sent_at or 0.0)
+            if self._spec not in (None, dialing.spec):
+                await self._take_up_anew(dialing)
             self._decide(lane, dialing, self._clock.monotonic() - began)
         lane.stop()
+
+    async def _take_up_anew(self, dialing: Dialing) -> None:
+        """Dial on as the campaign's file says now: it was loaded again meanwhile."""
+        assert self._spec is not None
+        try:
+            campaign = Campaign.model_validate_json(self._spec)
+            await self._dialer.take_up_anew(dialing, campaign)
+        except ValidationError:
+            self.progress.problem = self.progress.ended = "its file was loaded by another version of dialer"
+        except BadInput as error:
+            self.progress.problem = self.progress.ended = f"its file changed: {error}"
+        except NotReady as error:
+            log.warning("campaign.not_taken_up", campaign=dialing.name, error=str(error))
+        else:
+            dialing.spec = self._spec
+            self._allowed = dialing.allowed
 
     def _decide(self, lane: Lane, dialing: Dialing, running_s: float) -> None:
         progress = self.progress
@@ -238,6 +258,7 @@ class Run:
     def _look(self, known: KnownCampaign) -> None:
         with self._store.read() as connection:
             self._now_us = self._store.now_us(connection)
+            self._spec = campaigns.spec_of(self._store, connection, known.campaign_id)
             due = next_due_by_group(
                 self._store, connection, known.campaign_id, self._allowed.groups or (UNGROUPED,)
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from random import Random
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ import anyio.to_thread
 import structlog
 from pydantic import ValidationError
 
+from dialer.attempts import unsettled
 from dialer.attempts.dialing import Dialing, LaneCounts
 from dialer.attempts.lane import Lane
 from dialer.attempts.lease import Lease
@@ -39,6 +41,8 @@ FOLLOW_S = 1.0
 """How often a worker looks which campaigns run."""
 FOLLOW_S_MAX = 10.0
 """The same while the database cannot be reached, at most."""
+OPEN_CALLS_S = 10.0
+"""How often a worker looks for calls that are not over on accounts which it has not opened."""
 STARTS_S = 10.0
 """How often a worker looks whether a campaign is due."""
 RETRY_S_MAX = 60.0
@@ -101,6 +105,7 @@ class Worker:
         self._lease = Lease(store, self._clock, LEASE_S)
         self._dialers: dict[str, AccountDialer] = {}
         self._opening: set[str] = set()
+        self._open_looked_at = -inf
         self._refused: dict[int, str] = {}
         self._stopping = anyio.Event()
         self._database = anyio.CapacityLimiter(1)
@@ -147,12 +152,32 @@ class Worker:
                     pause_s = FOLLOW_S
                     for one in found:
                         await self._take_up(one, start)
+                    await self._open_accounts_with_open_calls(start)
                 for lane in self._lanes():
                     for ended in lane.drop_ended():
                         await self._let_go(ended)
                 with anyio.move_on_after(pause_s):
                     await self._stopping.wait()
         self._stopping.set()
+
+    async def _open_accounts_with_open_calls(self, start: Callable[..., object]) -> None:
+        """Look up and collect for accounts whose calls are not over, though nothing of them runs any more."""
+        now = self._clock.monotonic()
+        if now < self._open_looked_at + OPEN_CALLS_S or self._opening >= self._accounts.keys():
+            return
+        self._open_looked_at = now
+        try:
+            names = await self._in_database(partial(unsettled.accounts_with_open, self._store))
+        except NotReady as error:
+            log.warning("open_calls.not_read", error=str(error))
+            return
+        for name in names:
+            self._open(name, start)
+
+    def _open(self, name: str, start: Callable[..., object]) -> None:
+        if name in self._accounts and name not in self._opening:
+            self._opening.add(name)
+            start(self._dial_account, self._accounts[name])
 
     async def _start_what_is_due(self) -> None:
         """Start campaigns whose cron time has come, and end their runs, beside everything else."""
@@ -165,21 +190,27 @@ class Worker:
             await self._clock.sleep(STARTS_S)
 
     async def _take_up(self, found: RunningCampaign, start: Callable[..., object]) -> None:
+        self._rest_elsewhere(found)
         account = self._accounts.get(found.account)
         if account is None:
             self._refuse(found, f"account '{found.account}' is not in this machine's dialer.toml")
             return
         dialer = self._dialers.get(found.account)
         if dialer is None:
-            if found.account not in self._opening:
-                self._opening.add(found.account)
-                start(self._dial_account, account)
+            self._open(found.account, start)
             return
-        if any(one.campaign_id == found.campaign_id for one in dialer.lane.dialings):
+        dialing = next((one for one in dialer.lane.dialings if one.campaign_id == found.campaign_id), None)
+        if dialing is not None and dialing.spec == found.spec and not dialing.resting:
             return
         try:
+            if dialing is not None:
+                dialing.resting = True  # its file changed: nothing more leaves under what it said
             campaign = Campaign.model_validate_json(found.spec)
-            await dialer.take_up(found.campaign_id, campaign)
+            if dialing is None:
+                dialing = await dialer.take_up(found.campaign_id, campaign)
+            else:
+                await dialer.take_up_anew(dialing, campaign)
+            dialing.spec = found.spec
         except ValidationError as error:
             self._refuse(found, f"written by another version of dialer ({error.error_count()} keys differ)")
         except BadInput as error:
@@ -189,6 +220,13 @@ class Worker:
         else:
             self.progress.campaigns.add(found.name)
             log.info("campaign.taken_up", campaign=found.name, account=found.account)
+
+    def _rest_elsewhere(self, found: RunningCampaign) -> None:
+        """Let nothing more leave by an account that the campaign was moved away from."""
+        for name, dialer in self._dialers.items():
+            for one in dialer.lane.dialings:
+                if name != found.account and one.campaign_id == found.campaign_id:
+                    one.resting = True
 
     async def _let_go(self, ended: Dialing) -> None:
         log.info("campaign.left", campaign=ended.name, state=ended.state)

@@ -176,6 +176,8 @@ class Books:
             one.campaign_id: one.calls_open_max for one in self._dialings if one.calls_open_max is not None
         }
         self._turning = True
+        for one in openings:
+            one.dialing.being_opened += 1
         try:
             exchanged = await anyio.to_thread.run_sync(
                 partial(
@@ -205,6 +207,8 @@ class Books:
             raise
         finally:
             self._turning = False
+            for one in openings:
+                one.dialing.being_opened -= 1
         self._turned_at = self._clock.monotonic()
         self._take_in(exchanged, openings, wanted, began)
         return True

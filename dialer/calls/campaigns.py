@@ -33,6 +33,8 @@ REGISTER = Dialects(
 
 SPEC = Dialects("SELECT spec FROM campaigns WHERE name = :name")
 
+SPEC_OF = Dialects("SELECT spec FROM campaigns WHERE campaign_id = :campaign_id")
+
 # Contacts that wait for a further call, and the file allows it no more.
 END_REDIALS = Dialects(
     """
@@ -238,6 +240,12 @@ def running(store: Store) -> list[RunningCampaign]:
     """Return every campaign that may be dialed now."""
     with store.read() as connection:
         return [RunningCampaign(*row) for row in store.execute(connection, RUNNING)]
+
+
+def spec_of(store: Store, connection: Connection, campaign_id: int) -> str:
+    """Return what the campaign's file said when it was registered last."""
+    spec: str = store.execute(connection, SPEC_OF, campaign_id=campaign_id)[0][0]
+    return spec
 
 
 def take_pace(store: Store, campaign_id: int, worker: str) -> bool:

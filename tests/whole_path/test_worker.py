@@ -12,6 +12,7 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
@@ -21,6 +22,7 @@ from sqlalchemy import make_url, text
 
 import dialer.worker
 from dialer.attempts import books, lane, reconcile, workers
+from dialer.attempts.ledger import exchange
 from dialer.base.settings import Settings, read_settings
 from dialer.calls import campaigns
 from dialer.calls.load import load
@@ -30,7 +32,9 @@ from dialer.simulator.server import simulator_process
 from dialer.store.database import Store
 from dialer.tables.audit import audit
 from dialer.worker import Worker
+from tests.attempts.test_ledger import claim, opening
 from tests.deployment import TOKEN, Deployment
+from tests.seed import desk as seeded_desk
 from tests.seed import statuses
 
 pytestmark = pytest.mark.anyio
@@ -110,6 +114,60 @@ async def test_a_worker_takes_up_what_is_resumed_and_leaves_what_is_paused(
         with persons.read() as connection:
             assert connection.scalar(text("SELECT count(*) FROM workers WHERE state = 'alive'")) == 0
             assert connection.scalar(text(gone))
+
+
+async def test_a_file_loaded_again_counts_at_once_for_who_dials_already(
+    tmp_path: Path, store_url: str, provider_url: str, hurried: None
+) -> None:
+    """Narrowed to nothing, then widened again under another agent: no call leaves by what it said before."""
+    settings = deployed(tmp_path, store_url, provider_url, 2000, {"requests_in_flight_max": 4})
+    campaign = read_campaign("spring", settings)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    narrow = campaign.model_copy(update={"hours": campaign.hours.model_copy(update={"starts_at": tomorrow})})
+    with closing(Store(store_url)) as store, closing(Store(store_url)) as persons:
+        async with working(store, settings) as worker:
+            campaigns.resume(persons, "spring")
+            await until(persons, PLACED.format(5))
+            [dialing] = next(iter(worker._dialers.values())).lane.dialings
+            with persons.write() as connection:
+                campaigns.register(persons, connection, narrow)
+            with anyio.fail_after(60):
+                while dialing.spec != narrow.model_dump_json() or dialing.busy:
+                    await anyio.sleep(0.02)
+            submitted = worker.progress.total("submitted")
+            await anyio.sleep(0.3)
+            assert worker.progress.total("submitted") == submitted < 2000
+            wide = campaign.model_copy(update={"call": campaign.call.model_copy(update={"agent": "963"})})
+            with persons.write() as connection:
+                campaigns.register(persons, connection, wide)
+            await until(
+                persons, "SELECT count(*) >= 5 FROM ledger WHERE agent = '963' AND state <> 'sending'"
+            )
+        with persons.read() as connection:
+            last_old = "SELECT max(attempt_id) FROM ledger WHERE agent <> '963'"
+            first_new = "SELECT min(attempt_id) FROM ledger WHERE agent = '963'"
+            assert connection.scalar(text(last_old)) < connection.scalar(text(first_new))
+
+
+async def test_calls_of_campaigns_that_run_no_more_are_followed_to_their_end(
+    tmp_path: Path, store_url: str, provider_url: str, hurried: None
+) -> None:
+    settings = deployed(tmp_path, store_url, provider_url, 3, {"poll_s": 0.2})
+    with closing(Store(store_url)) as store:
+        desk = seeded_desk(store, "dead")
+        campaigns.resume(store, "spring")
+        with store.write() as connection:
+            connection.execute(text("UPDATE contacts SET window_group = 0"))
+            now_us = store.now_us(connection)
+        openings = [opening(call, now_us) for call in claim(desk, 1)[:2]]
+        assert len(exchange(desk, [1], openings=openings).opened) == 2
+        campaigns.cancel(store, "spring", "by a test")
+        workers.leave(store, "dead")
+        assert statuses(store) == {"unknown": 2, "canceled": 1}
+        async with working(store, settings) as worker:
+            await until(store, "SELECT count(*) = 0 FROM ledger WHERE state IN ('sending', 'unknown')")
+        assert worker.progress.total("submitted") == 0
+        assert statuses(store) == {"canceled": 3}
 
 
 class Wire:
