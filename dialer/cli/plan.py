@@ -30,7 +30,7 @@ from dialer.rules.local_time import local_text, zone_names
 from dialer.schedule import next_due_at
 from dialer.store.database import Store
 from dialer.store.migrate import prepare
-from dialer.tables.calendar import heat_map, hours, write_calendar
+from dialer.tables.calendar import heat_map, hours, legend, write_calendar
 from dialer.tables.slots import write_slots
 
 SLOTS_SHOWN = 15
@@ -95,7 +95,7 @@ def plan(
     for line in heat_map(by_hour):
         out().print(line, markup=False)
     if not by_hour.is_empty():
-        out().print(f"calls by hour, {zone}", markup=False)
+        out().print(f"calls by hour, {zone}; {legend(by_hour)}", markup=False)
     out().print(NOT_ADVICE, markup=False)
     return 0
 
@@ -253,7 +253,9 @@ def _has_contacts(connection: Connection, campaign_id: int) -> bool:
 def _print(outlook: Outlook, loaded: bool) -> None:
     console, line, counts = out(), outlook.timeline, outlook.by_when
     source = "its contacts" if loaded else "its list, not loaded yet"
-    told = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+    later = line.began_us > outlook.now_us + 60_000_000
+    names = {"now": f"due when it begins at {moment(line.began_us)}"} if later else {}
+    told = ", ".join(f"{names.get(name, name)} {count}" for name, count in counts.items() if count)
     console.print(
         f"{outlook.campaign}: planned from {source}; {outlook.contacts} contacts: {told}", markup=False
     )
@@ -318,7 +320,10 @@ def _start(said: Campaign, text: str | None) -> int | None:
             at = datetime.fromisoformat(text)
         except ValueError:
             raise BadInput(f"'{text}' is no moment, expected one such as 2026-12-01T09:00") from None
-        return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e6)
+        start_us = round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e6)
+        if start_us < round(datetime.now(UTC).timestamp() * 1e6) - 60_000_000:
+            raise BadInput(f"--start {text}: is over already; leave it out to plan from now on")
+        return start_us
     if said.hours.cron is None or said.hours.cron_time_zone is None:
         return None
     return next_due_at(said.hours.cron, said.hours.cron_time_zone, round(datetime.now(UTC).timestamp() * 1e6))

@@ -55,6 +55,17 @@ def heat_map(by_hour: pl.DataFrame) -> list[str]:
     return lines
 
 
+def legend(by_hour: pl.DataFrame) -> str:
+    """Return what the shades of the heat map mean: calls in an hour."""
+    most, steps = float(by_hour["calls"].max()), len(SHADES) - 1  # type: ignore[arg-type]
+    begins = [most * step / steps for step in range(steps)]
+    return ", ".join(
+        f"{shade} {'any' if step == 0 else f'from {begin:,.0f}'}"
+        for step, (shade, begin) in enumerate(zip(SHADES[1:], begins, strict=True))
+        if step == 0 or round(begin) > round(begins[step - 1])
+    )
+
+
 def write_calendar(by_hour: pl.DataFrame, to: Path, title: str, zone: str) -> None:
     """Write the calendar to a file, whole or not at all: .html (nothing is fetched) or .png.
 

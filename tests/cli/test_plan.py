@@ -119,7 +119,16 @@ def test_the_plan_reads_well_on_paper(folder: Path, capsys: pytest.CaptureFixtur
     assert "planned from its list, not loaded yet; 3 contacts" in told
     assert "start 2036-07-01 15:00 UTC" in told
     assert "Tue 2036-07-01" in told
+    assert "calls by hour, America/New_York; · any, ▒ from 1, █ from 2" in told
     assert "not legal advice" in told
+
+
+def test_nobody_is_due_now_where_dialing_begins_later(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "campaigns" / "spring" / "campaign.toml").write_text(CAMPAIGN + "[hours]\nrules = []\n")
+    assert main(["plan", "spring", "--start", "2036-07-01T15:00"]) == 0
+    assert "3 contacts: due when it begins at 2036-07-01 15:00 UTC 3" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -128,6 +137,7 @@ def test_the_plan_reads_well_on_paper(folder: Path, capsys: pytest.CaptureFixtur
         (["plan", "spring", "--zone", "Europe/Berln"], "Europe/Berlin"),
         (["plan", "spring", "--assume", "busy"], "no_answer=0.4"),
         (["plan", "spring", "--start", "tomorrow"], "no moment"),
+        (["plan", "spring", "--start", "2020-01-01T00:00"], "is over already"),
         (["plan", "spring", "--png", "calendar.jpg"], ".html or .png"),
         (["why", "spring"], "dialer load spring"),
     ],
