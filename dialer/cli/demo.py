@@ -114,7 +114,7 @@ def _print_books(read: int, accepted: int, rejected: int, duplicate: int, reason
     out().print(f"{read} rows read = {accepted} accepted + {rejected} rejected + {duplicate} duplicate")
     in_order = sorted(reasons, key=lambda reason: (-reasons[reason], reason))
     rows = [(reason, reasons[reason]) for reason in in_order]
-    print_table("Rejected, each with its line and a reason", ("reason", "rows"), rows)
+    print_table("Rejected and duplicate rows, each kept with its line and a reason", ("reason", "rows"), rows)
 
 
 def _print_run(progress: RunProgress, ledger: dict[str, Any]) -> None:

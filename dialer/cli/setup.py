@@ -39,8 +39,12 @@ def init(folder: Annotated[Path, Parameter(help="Where to write.")] = Path(), /)
         write_schema(folder / "campaigns" / "campaign.schema.json")
     except OSError as error:
         raise BadInput(f"cannot write into {folder}: {error.strerror}") from error
+    enter = "" if folder.resolve() == Path.cwd() else f"cd {folder}, "
     out().print(
-        "next: put your token into UNLEASHX_TOKEN, your list beside campaign.toml, then: dialer check example"
+        f"next: {enter}put your token into UNLEASHX_TOKEN, your list beside campaign.toml, "
+        "then: dialer check example",
+        markup=False,
+        soft_wrap=True,
     )
     return 0
 

@@ -184,6 +184,9 @@ def listeners_of(accounts: Mapping[str, Account]) -> tuple[list[Listener], list[
             if not isinstance(provider, HearsEvents):
                 others.append(f"account '{account.name}': {account.provider} has no webhooks")
                 continue
+            ready = getattr(provider, "ready_for_events", None)
+            if ready is not None:
+                ready()
             verifies = bool(getattr(provider, "verifies_events", False))
             # A gateway that signs its events may need no token; only unproven ones need a secret path.
             secret = "" if verifies and account.token is None else path_secret(account)

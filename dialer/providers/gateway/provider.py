@@ -62,7 +62,7 @@ class Gateway:
         self._pace_request = pace_request
         self._token = read_token(account) if account.token is not None else ""
         self._headers, secrets = self._read_headers(where)
-        secret = read_secret(options.events.secret, f"{where}.events.secret") if options.events else ""
+        secret = self._event_secret(where)
         hidden = tuple(each for each in (self._token, secret, *secrets) if each)
         self._who = Speaker(account.name, "the gateway", hidden)
         self._call = CallPlan(options, self._who, where)
@@ -75,7 +75,7 @@ class Gateway:
             fields = options.events.fields
             own = Reader(fields, options.outcomes, zone, f"{where}.events") if fields else self._reader
             self._events = EventPlan(options.events, secret, own, where)
-            self.read_event = self._events.read
+            self.read_event = self._read_event
         if options.one_call is not None:
             self.execution = self._execution
         self.absence_is_proof = options.absence_is_proof
@@ -185,6 +185,30 @@ class Gateway:
         return each.created_at_us is None or each.created_at_us >= since_us - margin_us
 
     # What dialer.toml says
+
+    def _read_event(self, headers: Mapping[str, str], body: bytes, now_s: float) -> ProviderEvent:
+        self.ready_for_events()  # nothing is verified by a secret that is not there
+        assert self._events is not None
+        return self._events.read(headers, body, now_s)
+
+    def ready_for_events(self) -> None:
+        """Make sure that deliveries can be verified; placing calls needs no secret of theirs.
+
+        Raises:
+            BadInput: the secret of [events] is not where dialer.toml says.
+        """
+        if self._no_secret is not None:
+            raise self._no_secret
+
+    def _event_secret(self, where: str) -> str:
+        self._no_secret: BadInput | None = None
+        if self._options.events is None:
+            return ""
+        try:
+            return read_secret(self._options.events.secret, f"{where}.events.secret")
+        except BadInput as error:
+            self._no_secret = error
+            return ""
 
     def _read_headers(self, where: str) -> tuple[list[tuple[str, str]], list[str]]:
         """Return the headers of every request, and the secrets in them."""
