@@ -70,10 +70,17 @@ ADD_STAGED = Dialects(
     SET reason = excluded.reason, source = excluded.source, expires_at_us = excluded.expires_at_us"""
 )
 
+THERE_ALREADY = Dialects(
+    """
+    SELECT count(*) FROM suppressions_staged AS staged JOIN suppressions AS s
+        ON s.value = staged.value AND s.kind = staged.kind
+    WHERE s.campaign = :campaign AND s.account = :account"""
+)
+
 REMOVE = Dialects(
     """
     DELETE FROM suppressions
-    WHERE value = :value AND (:campaign = '*' OR campaign = :campaign)
+    WHERE value = :value AND (:kind = '*' OR kind = :kind) AND (:campaign = '*' OR campaign = :campaign)
         AND (:account = '*' OR account = :account)
     RETURNING suppression_id"""
 )
@@ -153,8 +160,11 @@ def add_once(
         store.execute(connection, ADD_ONCE, rows=as_rows(rows), now_us=now_us)
 
 
-def add_numbers(store: Store, numbers: pl.Series, terms: Terms) -> int:
-    """Add every number (String, E.164) in one transaction; return how many different ones there were."""
+def add_numbers(store: Store, numbers: pl.Series, terms: Terms) -> tuple[int, int]:
+    """Add every number (String, E.164) in one transaction.
+
+    Returns how many different ones there were, and how many of them were there already.
+    """
     unique = numbers.drop_nulls().unique().sort()
     with store.write() as connection:
         now_us = store.now_us(connection)
@@ -164,15 +174,18 @@ def add_numbers(store: Store, numbers: pl.Series, terms: Terms) -> int:
         for start in range(0, len(unique), ROWS_AT_ONCE):
             part = unique.slice(start, ROWS_AT_ONCE).to_frame("value")
             append(connection, "suppressions_staged", part.with_columns(pl.lit("number").alias("kind")))
+        for_whom = {"campaign": terms.campaign, "account": terms.account}
+        there: int = store.execute(connection, THERE_ALREADY, **for_whom)[0][0]
         store.execute(connection, ADD_STAGED, now_us=now_us, **terms._asdict())
         connection.exec_driver_sql("DROP TABLE suppressions_staged")
-    return len(unique)
+    return len(unique), there
 
 
-def remove(store: Store, value: str, campaign: str = "*", account: str = "*") -> int:
+def remove(store: Store, value: str, campaign: str = "*", account: str = "*", *, kind: str = "*") -> int:
     """Take a number's or prefix's entries away, `*` those of every campaign or account; return how many."""
     with store.write() as connection:
-        return len(store.execute(connection, REMOVE, value=value, campaign=campaign, account=account))
+        named = {"value": value, "campaign": campaign, "account": account, "kind": kind}
+        return len(store.execute(connection, REMOVE, **named))
 
 
 def found(store: Store, phone: str) -> list[Suppression]:

@@ -75,15 +75,15 @@ def remove(
 ) -> int:
     """Take a number or prefix off again: every entry of it, or those of one campaign or account."""
     settings = settings_of(config)
-    value, _ = _value(number, region)
+    value, kind = _value(number, region)
     with open_store(settings) as store:
         name = campaign_name(campaign, settings) if campaign else "*"
-        count = suppressions.remove(store, value, name, account or "*")
+        count = suppressions.remove(store, value, name, account or "*", kind=kind)
+    shown = value + ("*" if kind == "prefix" else "")
     if not count:
-        raise BadInput(
-            f"{value}: there is no such entry; `dialer suppress check {value}` shows what there is"
-        )
-    out().print(f"{value}: {count} taken off", markup=False)
+        see = "list" if kind == "prefix" else f"check {value}"
+        raise BadInput(f"{shown}: there is no such entry; `dialer suppress {see}` shows what there is")
+    out().print(f"{shown}: {count} taken off", markup=False)
     return 0
 
 
@@ -116,12 +116,16 @@ def import_(
     with open_store(settings, create=True) as store:
         name = campaign and _known_campaign(store, campaign, settings)
         terms = _terms(store, name, account, reason, source or file.name, expires)
-        unique = suppressions.add_numbers(store, numbers, terms)
+        unique, there = suppressions.add_numbers(store, numbers, terms)
+    twice = len(numbers) - unique
     if json:
-        print_json({"rows": rows, "numbers": unique, "not_understood": rejects.height})
+        counts = {"rows": rows, "numbers": unique, "duplicate": twice, "there_already": there}
+        print_json({**counts, "not_understood": rejects.height})
         return 0
     out().print(
-        f"{file}: {rows:,} rows, {unique:,} numbers are not called any more{_for(terms)}", markup=False
+        f"{file}: {rows:,} rows, {unique:,} numbers are not called any more{_for(terms)}"
+        f" ({unique - there:,} new, {there:,} there already, {twice:,} duplicate rows)",
+        markup=False,
     )
     if rejects.height:
         err().print(f"{rejects.height:,} rows hold no number that can be called:", markup=False)
@@ -268,7 +272,12 @@ def _until(told: str, now_us: int) -> int:
     try:
         day = datetime.fromisoformat(told)
     except ValueError:
-        return now_us + round(parse_duration(told) * 1e6)
+        try:
+            return now_us + round(parse_duration(told) * 1e6)
+        except (BadInput, ValueError, OverflowError):
+            raise BadInput(
+                f"--expires {told}: expected how long, such as 30d, or the day on which it ends, 2027-01-31"
+            ) from None
     until = round((day if day.tzinfo else day.replace(tzinfo=UTC)).timestamp() * 1e6)
     if until <= now_us:
         raise BadInput(f"--expires {told}: is over already")

@@ -53,8 +53,8 @@ def test_an_entry_ends_when_it_expires(store: Store, clock: ManualClock) -> None
 
 def test_importing_again_changes_nothing_but_the_terms(store: Store) -> None:
     numbers = pl.Series([BERLIN, MUNICH, BERLIN, None])
-    assert suppressions.add_numbers(store, numbers, Terms(source="registry May")) == 2
-    assert suppressions.add_numbers(store, numbers, Terms(source="registry June")) == 2
+    assert suppressions.add_numbers(store, numbers, Terms(source="registry May")) == (2, 0)
+    assert suppressions.add_numbers(store, numbers, Terms(source="registry June")) == (2, 2)
     assert suppressions.counted(store) == [("number", "", "", 2)]
     assert [one.source for one in suppressions.found(store, BERLIN)] == ["registry June"]
 
