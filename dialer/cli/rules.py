@@ -7,13 +7,15 @@ from typing import Annotated, Any
 
 import polars as pl
 from cyclopts import Parameter
+from phonenumbers import SUPPORTED_REGIONS
 
 from dialer.base.errors import BadInput
+from dialer.base.words import did_you_mean
 from dialer.cli.deployment import Config, settings_of
 from dialer.cli.show import out, print_json, print_table
 from dialer.contacts import parse_numbers
 from dialer.rules.local_time import local_text, zone_names
-from dialer.rules.places import Group, group_keys
+from dialer.rules.places import Group, group_keys, states
 from dialer.rules.rows import VERIFIED
 from dialer.rules.rulebook import Rule, RuleBook, read_rulebook
 from dialer.rules.windows import HoursPolicy, Slot, Windows
@@ -36,10 +38,15 @@ def list_rules(
     """
     book = _book(config)
     day = _day(on) if on else None
+    place = None if region is None else _place(region, book)
     rules = [
         rule
         for rule in book.rules
-        if (region is None or rule.region == region.upper() or rule.region.startswith(f"{region.upper()}-"))
+        if (
+            place is None
+            or rule.region in (place, place.partition("-")[0])
+            or rule.region.startswith(f"{place}-")
+        )
         and (day is None or rule.valid_on(day))
     ]
     if not rules:
@@ -99,9 +106,11 @@ def check(
     /,
     *,
     at: Annotated[
-        str | None, Parameter(help="A moment of UTC, 2026-12-01T15:00; now where left out.")
+        str | None,
+        Parameter(help="A moment, 2026-12-01T15:00, UTC without an offset; now if left out."),
     ] = None,
     zone: Annotated[str | None, Parameter(help="The person's time zone, where it is known.")] = None,
+    region: Annotated[str | None, Parameter(help="ISO country code, for a number without one.")] = None,
     state: Annotated[str | None, Parameter(help="The state or province of the address.")] = None,
     postal_code: Annotated[str | None, Parameter(help="The postal code of the address.")] = None,
     consent: Annotated[bool, Parameter(help="The person gave the consent that refusals ask for.")] = False,
@@ -113,9 +122,10 @@ def check(
     Args:
         json: Print one JSON document instead of lines.
     """
-    group = _group(number, zone, state, postal_code)
+    group = _group(number, zone, state, postal_code, region)
     windows = Windows(_book(config), HoursPolicy(consent=consent))
     at_us = _moment(at)
+    when = "now" if at is None else "at that moment"
     refusal = windows.refusal(group, at_us)
     slot = None if refusal else windows.next_slot(group, at_us)
     evidence = windows.evidence(group, at_us)
@@ -135,11 +145,13 @@ def check(
     if json:
         print_json(answer)
         return 0
-    print_answer(group, slot, refusal, answer)
+    print_answer(group, slot, refusal, answer, when)
     return 0
 
 
-def print_answer(group: Group, slot: Slot | None, refusal: Rule | None, answer: dict[str, Any]) -> None:
+def print_answer(
+    group: Group, slot: Slot | None, refusal: Rule | None, answer: dict[str, Any], when: str
+) -> None:
     """Print what `check` found, for a person."""
     console = out()
     if refusal is not None:
@@ -149,9 +161,9 @@ def print_answer(group: Group, slot: Slot | None, refusal: Rule | None, answer: 
     elif slot is None:
         console.print("Never: no zone or no rule is known for this number.", markup=False)
     elif answer["may_be_called_now"]:
-        console.print(f"May be called now, until {_local(group, slot.end_us)}.", markup=False)
+        console.print(f"May be called {when}, until {_local(group, slot.end_us)}.", markup=False)
     else:
-        console.print(f"Not now; from {_local(group, slot.begin_us)} ({slot.decided_by}).", markup=False)
+        console.print(f"Not {when}; from {_local(group, slot.begin_us)} ({slot.decided_by}).", markup=False)
     for name in ("jurisdictions", "zones", "zones_from", "local_time", "rules", "caps"):
         value = answer[name]
         console.print(
@@ -160,16 +172,30 @@ def print_answer(group: Group, slot: Slot | None, refusal: Rule | None, answer: 
     console.print(NOT_ADVICE, markup=False)
 
 
+def _place(said: str, book: RuleBook) -> str:
+    """Return the country or state that a person means by its code, or a state by its name."""
+    codes = {*states(), *SUPPORTED_REGIONS, *(rule.region for rule in book.rules)}
+    names = {one.name.casefold(): one.place for one in states().values()}
+    if said.upper() in codes:
+        return said.upper()
+    if said.casefold() in names:
+        return names[said.casefold()]
+    known = [*codes, *(one.name for one in states().values())]
+    raise BadInput(f"there is no region '{said}'{did_you_mean(said, known)}; expected such as US or US-FL")
+
+
 def _book(config: Config) -> RuleBook:
     return read_rulebook(settings_of(config).rules)
 
 
-def _group(number: str, zone: str | None, state: str | None, postal_code: str | None) -> Group:
+def _group(
+    number: str, zone: str | None, state: str | None, postal_code: str | None, region: str | None = None
+) -> Group:
     if zone is not None and zone not in zone_names():
         raise BadInput(f"there is no time zone '{zone}', expected a name such as America/New_York")
-    rows = parse_numbers(pl.Series("phone", [number]), None)
+    rows = parse_numbers(pl.Series("phone", [number]), region)
     if not rows["valid"][0]:
-        raise BadInput(f"'{number}' is no valid number; write it with + and its country code")
+        raise BadInput(f"'{number}' is no valid number; write + and its country code, or say --region")
     own = {"own_zone": zone, "state": state, "postal_code": postal_code}
     frame = rows.with_columns(*(pl.lit(value, dtype=pl.String).alias(name) for name, value in own.items()))
     keys = group_keys(frame, own_zone="own_zone", state="state", postal_code="postal_code")
