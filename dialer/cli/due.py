@@ -48,8 +48,8 @@ def due(
     _refuse_wrong_folder(settings)
     said, refused = scheduled(settings)
     for why in refused if not json else ():
-        for line in why.splitlines():
-            err().print(f"dialer: {line}", markup=False)
+        for words in why.splitlines():
+            err().print(f"dialer: {words}", markup=False)
     if list_:
         return _list(settings, said, refused, json=json)
     done: list[dict[str, Any]] = []
