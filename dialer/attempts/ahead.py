@@ -16,6 +16,8 @@ CLAIM_MIN, CLAIM_MAX = 16, 500
 MEASURE_S = 0.25
 SLOW_PACE = 4.0
 """At so few calls per second there is time to open each attempt after the one before it has left."""
+OPEN_SOON_S = 0.1
+"""At such a pace an attempt is opened so long before its turn: until then suppressions and caps hold."""
 LINGER_S, LINGER_S_MAX = 0.01, 0.025
 """Ledger transactions begin at least this far apart, so that answers and openings share a commit."""
 LINGER_S_PER_RATE = 5e-5
@@ -32,6 +34,7 @@ class Ahead:
         self._in_flight_max = in_flight_max
         self._open = 1.0
         self._starved = False
+        self._soon_at = -math.inf
         self._rate = 0.0
         self._measured = (clock.monotonic(), 0)
 
@@ -39,9 +42,20 @@ class Ahead:
         """Say that a departure was possible and nothing was open."""
         self._starved = True
 
+    def leaves(self, rate: float) -> None:
+        """Say that a call leaves now, at so many per second."""
+        if 0 < rate <= SLOW_PACE:
+            self._soon_at = self._clock.monotonic() + 1 / rate - OPEN_SOON_S
+
+    def opens_in(self) -> float:
+        """Return in how many seconds the next attempt may be opened, because its turn is near by then."""
+        return self._soon_at - self._clock.monotonic()
+
     def openings(self, submitted: int) -> int:
         """Return how many attempts to keep open, after so many submissions."""
         self._measure(submitted)
+        if self.opens_in() > 0:
+            return 0
         enough = max(1.0, OPEN_AHEAD_S * self._rate)
         if self._pace_limit is None:
             most: float = max(self._in_flight_max, 2 * OPEN_AHEAD_S * self._rate)

@@ -246,12 +246,15 @@ class Lane:
         free_at = self._shares.free_at()
         if free_at == math.inf:
             self._ahead.starve()
+            if (opens_in_s := self._ahead.opens_in()) > 0:
+                return opens_in_s
         return free_at - self._clock.monotonic()
 
     async def _turn(self, seconds: float) -> None:
         """Wait until the books have turned a page, or for so long."""
         if seconds != math.inf:
             await self._clock.sleep(seconds)
+            self._books.wake()
             return
         if self._books.turned.is_set():
             self._books.turned = anyio.Event()
@@ -282,6 +285,7 @@ class Lane:
             self._books.wake()  # which takes it back: its window closed
             return None
         self._shares.charge(dialing)
+        self._ahead.leaves(self._pace.rate)
         if dialing.own_pace is not None:
             dialing.own_pace.count(now)
         dialing.in_air += 1

@@ -45,3 +45,21 @@ def test_a_fast_lane_fills_bigger_pages_from_what_it_may_have_open() -> None:
         ahead.starve()
         many = ahead.openings(4000)
     assert many == 400
+
+
+@pytest.mark.parametrize("rate", [0.1, 1.0, 4.0])
+def test_at_a_slow_pace_nothing_is_open_until_its_turn_is_near(rate: float) -> None:
+    clock = ManualClock()
+    ahead = Ahead(clock, 20.0, 64)  # which was slowed down
+    ahead.leaves(rate)
+    clock.move(1 / rate - 0.11)
+    assert ahead.openings(1) == 0
+    assert ahead.opens_in() == pytest.approx(0.01)
+    clock.move(0.011)
+    assert ahead.openings(1) >= 1
+
+
+def test_at_a_fast_pace_attempts_are_open_without_a_break() -> None:
+    ahead = Ahead(ManualClock(), 20.0, 64)
+    ahead.leaves(20.0)
+    assert ahead.openings(1) >= 1

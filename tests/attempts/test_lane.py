@@ -14,6 +14,7 @@ from dialer.attempts import ledger
 from dialer.attempts.breaker import Breaker
 from dialer.attempts.dialing import Dialing
 from dialer.attempts.lane import Lane
+from dialer.attempts.limits import AccountPace
 from dialer.attempts.windows import Slowed
 from dialer.base.clock import SystemClock
 from dialer.base.errors import AccountStopped, MaybeDialled, NotDialled, NotReady, Refused
@@ -113,6 +114,7 @@ def lane_for(
     drain_s: float = 5.0,
     calls_open_max: int | None = None,
     lease_until: Callable[[], float] = lambda: float("inf"),
+    pace_limit: float | None = None,
 ) -> Lane:
     return Lane(
         desk(store, worker, calls_open_max),
@@ -124,7 +126,7 @@ def lane_for(
         ],
         clock=SystemClock(),
         requests_in_flight_max=in_flight,
-        pace_limit=None,
+        pace_limit=pace_limit,
         drain_s=drain_s,
         lease_until=lease_until,
         database=anyio.CapacityLimiter(1),
@@ -139,6 +141,30 @@ async def run_until(lane: Lane, done: Callable[[], bool]) -> None:
             while not done():
                 await anyio.sleep(0.005)
             lane.stop()
+
+
+async def test_a_slow_lane_opens_each_call_shortly_before_its_turn(live: Store) -> None:
+    campaign_id = seed_campaign(live, contacts=6)
+    pace = AccountPace(1.0, None, SystemClock())
+
+    def leave_and_accept(number: int, submission: Submission) -> Accepted:
+        assert submission.departing is not None
+        submission.departing()
+        return accept(number, submission)
+
+    provider = Scripted(leave_and_accept)
+    lane = lane_for(live, provider, [campaign_id], pace=pace, pace_limit=1.0)  # type: ignore[arg-type]
+    opened_between = []
+
+    def done() -> bool:
+        last = lane.counts.last_sent_at
+        if last is not None and 0.1 < SystemClock().monotonic() - last < 0.8:
+            opened_between.append(len(lane.dialings[0].opened))
+        return lane.counts.accepted == 3
+
+    await run_until(lane, done)
+    assert opened_between
+    assert not any(opened_between)
 
 
 class LatePace(FreePace):
