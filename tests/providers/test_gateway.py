@@ -501,3 +501,15 @@ def test_the_simulators_description_of_itself_is_a_dialer_toml() -> None:
         ManualClock(),
         lambda: None,  # type: ignore[arg-type, return-value]
     )
+
+
+async def test_calls_need_no_webhook_secret_and_without_it_no_delivery_is_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("BRIDGE_WEBHOOK_SECRET", raising=False)
+    plain = {"check": "header", "header": "X-Secret", "secret": "env:BRIDGE_WEBHOOK_SECRET"}
+    async with gateway(described({"events": plain}), always(201, {"id": "x1"})) as opened:
+        assert (await opened.provider.submit(CALL)).execution_id == "x1"
+        for headers in ({}, {"x-secret": ""}):
+            with pytest.raises(BadInput, match="BRIDGE_WEBHOOK_SECRET"):
+                opened.provider.read_event(headers, b"{}", 0.0)
