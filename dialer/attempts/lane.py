@@ -299,7 +299,6 @@ class Lane:
         counted_at = granted_at
         own_pace, own_counted_at = dialing.own_pace, began
         sent_at_us = self._books.time.now_us()
-
         missed = False
 
         def leave() -> Awaitable[None] | None:
@@ -365,10 +364,10 @@ class Lane:
             result = MaybeDialled(
                 f"the provider's code failed: {type(error).__name__}", code="internal_error"
             )
-        if result.http_status is None:
-            if counted_at is not None:
-                self._pace.departed(counted_at, counted_at)  # where it never left, it will not any more
-        else:
+        if counted_at is not None:
+            # Where it never left, it will not any more; and a provider need not tell when it did.
+            self._pace.departed(counted_at, counted_at)
+        if result.http_status is not None:
             answered_at = self._clock.monotonic()
             if counted_at is not None:
                 self._pace.answered(counted_at, answered_at)
