@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from email.utils import formatdate
 from random import Random
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
 
 from dialer.base.clock import Clock
 from dialer.simulator.config import SimulatorConfig
+
+Handler = Callable[[Request], Awaitable[Response]]
+"""What answers the requests of one path."""
 
 
 class Gate:
@@ -30,6 +35,20 @@ class Gate:
         self.requested_at: dict[int, array[float]] = {}
         self.statuses: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
+
+    def counted(self, handler: Handler) -> Handler:
+        """Return `handler` with its answers counted by status."""
+
+        async def count(request: Request) -> Response:
+            answer = await handler(request)
+            self.count(answer)
+            return answer
+
+        return count
+
+    def count(self, answer: Response) -> None:
+        """Count an answer by its status; a response that breaks the connection is none."""
+        self.statuses[str(answer.status_code) if type(answer) is Response else "no_answer"] += 1
 
     def account_of(self, headers: Headers, styles: Iterable[str] | None = None) -> int | None:
         """Return which of the tokens the request carries, counted from 0; None for a stranger.

@@ -26,7 +26,6 @@ from dialer.simulator.control import add_control_routes
 from dialer.simulator.faults import Faults
 from dialer.simulator.gate import Gate
 from dialer.simulator.ledger import Ledger, PlacedCall
-from dialer.simulator.unleashx.calls import Handler
 from dialer.simulator.webhooks import Signature, Target, Webhooks
 
 NOTIFY_SECRET = "simulator-notify-secret"  # noqa: S105
@@ -122,9 +121,9 @@ def build_gateway(config: SimulatorConfig, clock: Clock) -> FastAPI:
     app = FastAPI(title="A gateway, pretended", openapi_url=None)
     simulator = GatewaySimulator(config, clock)
     app.state.simulator = simulator
-    app.add_route("/calls", simulator.counted(simulator.make_call), methods=["POST"])
-    app.add_route("/calls", simulator.counted(simulator.list_calls), methods=["GET"])
-    app.add_route("/calls/{call}", simulator.counted(simulator.one_call), methods=["GET"])
+    app.add_route("/calls", simulator.gate.counted(simulator.make_call), methods=["POST"])
+    app.add_route("/calls", simulator.gate.counted(simulator.list_calls), methods=["GET"])
+    app.add_route("/calls/{call}", simulator.gate.counted(simulator.one_call), methods=["GET"])
     app.add_route("/simulator/dialer.toml", simulator.read_description, methods=["GET"])
     add_control_routes(app, simulator.ledger, simulator.gate, simulator.faults, simulator.webhooks)
     return app
@@ -140,17 +139,6 @@ class GatewaySimulator:
         self.gate = Gate(config, clock)
         self.faults = Faults(config)
         self.webhooks = Webhooks(config, clock, retries_s=RETRIES_S)
-
-    def counted(self, handler: Handler) -> Handler:
-        """Return `handler` with its answers counted by status."""
-
-        async def count(request: Request) -> Response:
-            answer = await handler(request)
-            answered = type(answer) is Response
-            self.gate.statuses[str(answer.status_code) if answered else "no_answer"] += 1
-            return answer
-
-        return count
 
     async def make_call(self, request: Request) -> Response:
         """Place one call per accepted request, whatever the answer then says."""

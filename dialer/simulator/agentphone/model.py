@@ -22,7 +22,7 @@ from dialer.simulator.agentphone.errors import Problem, invalid, missing
 from dialer.simulator.answers import json_answer
 from dialer.simulator.config import SimulatorConfig
 from dialer.simulator.faults import Faults
-from dialer.simulator.gate import Gate
+from dialer.simulator.gate import Gate, Handler
 from dialer.simulator.ledger import Ledger, PlacedCall
 from dialer.simulator.webhooks import Webhooks
 
@@ -44,7 +44,6 @@ REASONS = {
 }
 """`disconnectionReason` by outcome; the provider documents one of them, `agent_hangup`."""
 
-Handler = Callable[[Request], Awaitable[Response]]
 Answer = Callable[[Request, AgentPhoneAccount], Awaitable[Any]]
 
 
@@ -81,8 +80,7 @@ class AgentPhoneSimulator:
             except Problem as problem:
                 found = self.refusal(problem)
             response = found if isinstance(found, Response) else json_answer(found)
-            answered = type(response) is Response
-            self.gate.statuses[str(response.status_code) if answered else "no_answer"] += 1
+            self.gate.count(response)
             return response
 
         return guard

@@ -20,12 +20,12 @@ def build_hamsa(config: SimulatorConfig, clock: Clock) -> FastAPI:
     app.state.simulator = simulator
     # Plain routes: no body models on the path that benchmarks run over.
     for path in CALLER_KEYS:
-        app.add_route(path, simulator.counted(simulator.make_call), methods=["POST"])
+        app.add_route(path, simulator.gate.counted(simulator.make_call), methods=["POST"])
     for path, handler in HamsaLists(simulator).routes().items():
-        app.add_route(path, simulator.counted(handler), methods=["GET"])
+        app.add_route(path, simulator.gate.counted(handler), methods=["GET"])
     # Campaigns before agents: `/v1/voice-agents/{agent}` would take their path.
     routes = HamsaCampaigns(simulator).routes() | HamsaNumbers(simulator).routes()
     for (method, path), handler in routes.items():
-        app.add_route(path, simulator.counted(handler), methods=[method])
+        app.add_route(path, simulator.gate.counted(handler), methods=[method])
     add_control_routes(app, simulator.ledger, simulator.gate, simulator.faults, simulator.webhooks)
     return app

@@ -24,7 +24,6 @@ from dialer.simulator.gate import Gate
 from dialer.simulator.hamsa.events import HamsaEvents
 from dialer.simulator.hamsa.shapes import job_of
 from dialer.simulator.ledger import Ledger, PlacedCall
-from dialer.simulator.unleashx.calls import Handler
 from dialer.simulator.webhooks import Webhooks
 
 CALLER_KEYS = {
@@ -69,17 +68,6 @@ class HamsaSimulator:
         if wait_s is not None:
             return failure(429, "Too many requests", self.gate.retry_after(wait_s))
         return account
-
-    def counted(self, handler: Handler) -> Handler:
-        """Return `handler` with its answers counted by status."""
-
-        async def count(request: Request) -> Response:
-            answer = await handler(request)
-            answered = type(answer) is Response
-            self.gate.statuses[str(answer.status_code) if answered else "no_answer"] += 1
-            return answer
-
-        return count
 
     async def make_call(self, request: Request) -> Response:
         """Place one call per accepted request, whatever the answer then says."""

@@ -19,11 +19,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dialer.simulator.answers import json_answer
+from dialer.simulator.gate import Handler
 from dialer.simulator.hamsa.calls import HamsaSimulator, Wrong, check_agent, failure, object_of
 from dialer.simulator.hamsa.lists import whole
 from dialer.simulator.hamsa.shapes import date_text, status_of
 from dialer.simulator.ledger import PlacedCall
-from dialer.simulator.unleashx.calls import Handler
 
 CAMPAIGNS_PATH = "/v1/voice-agents/campaigns"
 ATTEMPTS_MAX = 3

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dialer.simulator.answers import json_answer
+from dialer.simulator.gate import Handler
 from dialer.simulator.hamsa.calls import HamsaSimulator, Wrong, failure
 from dialer.simulator.hamsa.shapes import (
     OPEN_STATUSES,
@@ -22,7 +23,6 @@ from dialer.simulator.hamsa.shapes import (
     status_of,
 )
 from dialer.simulator.ledger import PlacedCall
-from dialer.simulator.unleashx.calls import Handler
 
 LIST_PATH = "/v1/voice-agents/conversations/minimal-list"
 ONE_PATH = "/v1/voice-agents/conversation/{conversation_id}"

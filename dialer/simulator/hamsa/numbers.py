@@ -13,10 +13,10 @@ from uuid import NAMESPACE_URL, uuid5
 from starlette.requests import Request
 from starlette.responses import Response
 
+from dialer.simulator.gate import Handler
 from dialer.simulator.hamsa.calls import HamsaSimulator, Wrong, check_agent, failure, object_of
 from dialer.simulator.hamsa.lists import good, whole
 from dialer.simulator.hamsa.shapes import date_text
-from dialer.simulator.unleashx.calls import Handler
 
 NUMBER_FIELDS = ("phoneNumber", "label", "twilioAccountSid", "twilioAuthToken")
 UNASSIGNED = "Voice agents were successfully unassigned from the phone number."

@@ -16,7 +16,8 @@ from starlette.responses import Response
 
 from dialer.base.clock import as_datetime
 from dialer.simulator.answers import json_answer
-from dialer.simulator.unleashx.calls import Handler, UnleashXSimulator, failure
+from dialer.simulator.gate import Handler
+from dialer.simulator.unleashx.calls import UnleashXSimulator, failure
 from dialer.simulator.unleashx.lists import parameters_of
 
 AGENTS_PATH = "/api/v1/global/agents/get"

@@ -18,8 +18,8 @@ def build_unleashx(config: SimulatorConfig, clock: Clock) -> FastAPI:
     simulator = UnleashXSimulator(config, clock)
     app.state.simulator = simulator
     # Plain routes: no body models on the path that benchmarks run over.
-    app.add_route(CALL_PATH, simulator.counted(simulator.make_call), methods=["POST"])
+    app.add_route(CALL_PATH, simulator.gate.counted(simulator.make_call), methods=["POST"])
     for path, handler in (UnleashXLists(simulator).routes() | UnleashXAgents(simulator).routes()).items():
-        app.add_route(path, simulator.counted(handler), methods=["GET", "POST"])
+        app.add_route(path, simulator.gate.counted(handler), methods=["GET", "POST"])
     add_control_routes(app, simulator.ledger, simulator.gate, simulator.faults, simulator.webhooks)
     return app

@@ -6,7 +6,6 @@ Bodies are those of the provider's make-call page; what the page does not say (4
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -23,8 +22,6 @@ from dialer.simulator.unleashx.events import RETRIES_S, UnleashXEvents
 from dialer.simulator.webhooks import Webhooks
 
 CALL_PATH = "/api/v1/global/agents/call"
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class UnleashXSimulator:
@@ -49,17 +46,6 @@ class UnleashXSimulator:
         if wait_s is not None:
             return failure(429, "Too many requests", self.gate.retry_after(wait_s))
         return account
-
-    def counted(self, handler: Handler) -> Handler:
-        """Return `handler` with its answers counted by status."""
-
-        async def count(request: Request) -> Response:
-            answer = await handler(request)
-            answered = type(answer) is Response
-            self.gate.statuses[str(answer.status_code) if answered else "no_answer"] += 1
-            return answer
-
-        return count
 
     async def make_call(self, request: Request) -> Response:
         """Place one call per accepted request, whatever the answer then says."""

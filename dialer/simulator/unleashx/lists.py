@@ -19,8 +19,9 @@ from starlette.responses import Response
 from dialer.base.clock import as_datetime
 from dialer.simulator.answers import json_answer
 from dialer.simulator.config import SimulatorConfig
+from dialer.simulator.gate import Handler
 from dialer.simulator.ledger import PlacedCall
-from dialer.simulator.unleashx.calls import Handler, UnleashXSimulator, failure
+from dialer.simulator.unleashx.calls import UnleashXSimulator, failure
 
 EXECUTIONS_PATH = "/api/v1/global/agents/executions/list"
 TRANSACTIONS_PATH = "/api/v1/global/transactions/calling-list-with-transaction"
