@@ -21,7 +21,7 @@ from dialer.store.bulk import Stage
 
 TABLE = "rejects_again"
 
-OURS = (
+TOLD = (
     "campaign",
     "list_file",
     "list_row",
@@ -32,8 +32,10 @@ OURS = (
     "detail",
     "suggestion",
     "row",
-    "reject_id",
 )
+"""What is told of a rejected row, beside the list's own columns: as in the view `rejects`."""
+
+OURS = (*TOLD, "reject_id")
 """The columns that an export of rejects has beside the list's own, with one prefix for all of them."""
 PREFIX = "reject_"
 ORIGIN = r"^R(\d+)-(\d+)$"

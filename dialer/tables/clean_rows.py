@@ -13,26 +13,13 @@ from typing import NamedTuple
 
 import polars as pl
 
+from dialer.calls.mended import TOLD
 from dialer.lists import Batch
 from dialer.lists.shape import no_broken
 from dialer.tables.fields import names_beside
 
 ADDED = ("list_row", "phone", "phone_region", "phone_type", "phone_extension", "time_zones", "repaired")
 """The columns that an accepted row gets."""
-
-REJECTED = (
-    "campaign",
-    "list_file",
-    "list_row",
-    "list_line",
-    "column",
-    "raw",
-    "reason",
-    "detail",
-    "suggestion",
-    "row",
-)
-"""The columns that a rejected row gets: those of the view `rejects`, without the key of a database's row."""
 
 
 class Answers(NamedTuple):
@@ -54,7 +41,7 @@ def own_names(columns: Sequence[str]) -> dict[str, str]:
 
 def reject_names(columns: Sequence[str]) -> dict[str, str]:
     """Return what our columns are called in the file of a list's rejects."""
-    return names_beside(REJECTED, columns, "reject_")
+    return names_beside(TOLD, columns, "reject_")
 
 
 def accepted_rows(one: Answers) -> pl.DataFrame:
@@ -81,14 +68,14 @@ def rejected_rows(one: Answers, file: str) -> pl.DataFrame:
         order = pl.concat([why["list_row"], broken["list_row"]]).arg_sort()
         own = pl.concat([own, own.clear(broken.height)])[order]
         why = pl.concat([why, broken], how="diagonal")[order]
-    return pl.concat([own, why.select(REJECTED).rename(reject_names(own.columns))], how="horizontal")
+    return pl.concat([own, why.select(TOLD).rename(reject_names(own.columns))], how="horizontal")
 
 
 def no_rows(columns: Sequence[str]) -> Answers:
     """Return the answers of a list that has columns and no row."""
     nothing = pl.Series(dtype=pl.Int64)
     rows = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    texts = (*ADDED, *REJECTED)
+    texts = (*ADDED, *TOLD)
     numbers = pl.DataFrame(schema=dict.fromkeys(texts, pl.String)).drop("list_row", "list_line")
     return Answers(Batch(rows, nothing, nothing, no_broken(), 0), numbers, pl.Series(dtype=pl.Boolean))
 
