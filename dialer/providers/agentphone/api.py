@@ -18,8 +18,9 @@ import orjson
 
 from dialer.base.clock import Clock
 from dialer.base.errors import BadInput, NotReady, SubmitError
-from dialer.providers.provider import Departing, PaceRequest
-from dialer.providers.wire import Speaker, ask, exchange, read_json, readable
+from dialer.providers.json_api import JsonApi
+from dialer.providers.provider import PaceRequest
+from dialer.providers.wire import Speaker, read_json, readable
 
 PAGE_SIZE = 100
 """Rows of a page: the documented largest one."""
@@ -37,7 +38,7 @@ class Complaint:
     field: str = ""
 
 
-class AgentPhoneApi:
+class AgentPhoneApi(JsonApi):
     """One account's way to AgentPhone."""
 
     def __init__(
@@ -50,43 +51,10 @@ class AgentPhoneApi:
         clock: Clock,
         pace_request: PaceRequest,
     ) -> None:
-        self.who = who
-        self.clock = clock
-        self._base_url = base_url
-        self._client = client
-        self._pace_request = pace_request
-        self._headers = [
-            ("authorization", f"Bearer {token}"),
-            ("content-type", "application/json"),
-            ("accept", "application/json"),
-            ("accept-encoding", "identity"),
-        ]
+        authorizing = [("authorization", f"Bearer {token}")]
         if sub_account is not None:
-            self._headers.append(("x-sub-account-id", sub_account))
-        self._extensions: dict[str, Any] = {"timeout": client.timeout.as_dict()}
-
-    async def get(self, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
-        """Return the JSON at a path. Raises NotReady, NotKnown."""
-        url = httpx.URL(self._base_url + path, params=parameters)
-        request = httpx.Request("GET", url, headers=self._headers, extensions=self._extensions)
-        return await ask(
-            self._client, request, who=self.who, clock=self.clock, pace_request=self._pace_request
-        )
-
-    async def send_once(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        departing: Departing | None = None,
-    ) -> httpx.Response:
-        """Send one request and return the whole answer. Raises NotDialled, MaybeDialled."""
-        extensions = self._extensions
-        if departing is not None:
-            extensions = {**extensions, "departure": departing}
-        url = self._base_url + path
-        request = httpx.Request(method, url, headers=self._headers, content=body, extensions=extensions)
-        return await exchange(self._client, request, self.who)
+            authorizing.append(("x-sub-account-id", sub_account))
+        super().__init__(who, base_url, authorizing, client, clock, pace_request)
 
     async def order(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Send an order that is no call, once, and return the JSON that it is answered with.

@@ -17,8 +17,9 @@ import orjson
 
 from dialer.base.clock import Clock
 from dialer.base.errors import BadInput, NotReady, SubmitError
-from dialer.providers.provider import Departing, PaceRequest
-from dialer.providers.wire import Speaker, ask, exchange, message_in, read_json, readable
+from dialer.providers.json_api import JsonApi
+from dialer.providers.provider import PaceRequest
+from dialer.providers.wire import Speaker, message_in, read_json, readable
 
 FUNDS = re.compile(
     r"(insufficient|not enough|no|out of|low|exceeded)\s+(\w+\s+){0,2}(funds?|balance|credits?|money)\b"
@@ -28,7 +29,7 @@ FUNDS = re.compile(
 """Words by which a refusal says that the account has no money left; the documents print none."""
 
 
-class HamsaApi:
+class HamsaApi(JsonApi):
     """One account's way to Hamsa."""
 
     def __init__(
@@ -40,35 +41,7 @@ class HamsaApi:
         clock: Clock,
         pace_request: PaceRequest,
     ) -> None:
-        self.who = who
-        self.clock = clock
-        self._base_url = base_url
-        self._client = client
-        self._pace_request = pace_request
-        self._headers = [
-            ("authorization", authorization),
-            ("content-type", "application/json"),
-            ("accept", "application/json"),
-            ("accept-encoding", "identity"),
-        ]
-        self._extensions: dict[str, Any] = {"timeout": client.timeout.as_dict()}
-
-    async def get(self, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
-        """Return the JSON at a path. Raises NotReady, NotKnown."""
-        url = httpx.URL(self._base_url + path, params=parameters)
-        request = httpx.Request("GET", url, headers=self._headers, extensions=self._extensions)
-        return await ask(
-            self._client, request, who=self.who, clock=self.clock, pace_request=self._pace_request
-        )
-
-    async def post_once(self, path: str, body: bytes, departing: Departing | None = None) -> httpx.Response:
-        """Send one POST and return the whole answer. Raises NotDialled, MaybeDialled."""
-        extensions = self._extensions
-        if departing is not None:
-            extensions = {**extensions, "departure": departing}
-        url = self._base_url + path
-        request = httpx.Request("POST", url, headers=self._headers, content=body, extensions=extensions)
-        return await exchange(self._client, request, self.who)
+        super().__init__(who, base_url, [("authorization", authorization)], client, clock, pace_request)
 
     async def order(self, path: str, body: Mapping[str, Any], hide: Iterable[str] = ()) -> Any:
         """Send an order that is no call, once, and return the JSON it is answered with.
@@ -81,7 +54,7 @@ class HamsaApi:
         """
         await self._pace_request()
         try:
-            response = await self.post_once(path, orjson.dumps(body))
+            response = await self.send_once("POST", path, orjson.dumps(body))
         except SubmitError as error:
             raise NotReady(
                 f"{self.who} could not be told ({error.code}); look before trying again"

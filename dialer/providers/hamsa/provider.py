@@ -82,7 +82,7 @@ class Hamsa:
         """
         path, caller_key = CALL_PATHS[self._options.call_endpoint]
         body = self._encode(submission, caller_key)
-        response = await self._api.post_once(path, body, submission.departing)
+        response = await self._api.send_once("POST", path, body, submission.departing)
         answer = read_json(response.content)
         said = readable(message_in(answer), (*self._who.secrets, submission.phone, submission.phone[1:]))
         if 200 <= response.status_code < 300:
