@@ -25,11 +25,6 @@ class Marks(NamedTuple):
     kind: Bytes
     outside: Flags
 
-    def until(self, end: int) -> Marks:
-        """Return the marks before `end`."""
-        count = int(np.searchsorted(self.at, end))
-        return Marks(self.at[:count], self.kind[:count], self.outside[:count])
-
     def lone_returns(self, values: Bytes) -> Flags:
         """Return which marks are a carriage return without a line feed after it."""
         alone: Flags = self.kind == 13
@@ -38,15 +33,10 @@ class Marks(NamedTuple):
         return alone
 
 
-def mark(data: bytes, delimiter: int | None, quoted: bool) -> Marks:
-    """Return the marks of text that starts with a record; `quoted` says that quotes mean something.
-
-    Without a `delimiter` only line ends and quotes are marked.
-    """
+def mark(data: bytes, delimiter: int, quoted: bool) -> Marks:
+    """Return the marks of text that starts with a record; `quoted` says that quotes mean something."""
     values = np.frombuffer(data, dtype=np.uint8)
-    special = values == 10
-    if delimiter is not None:
-        special |= values == delimiter
+    special = (values == 10) | (values == delimiter)
     if b"\r" in data:
         special |= values == 13
     if quoted:
@@ -58,28 +48,36 @@ def mark(data: bytes, delimiter: int | None, quoted: bool) -> Marks:
     return Marks(at, kind, np.cumsum(kind == ord(QUOTE), dtype=np.uint8) % 2 == 0)
 
 
-def good_end(data: bytes, marks: Marks, delimiter: int, final: bool) -> tuple[int, bool]:
+def outside_quotes(values: Bytes) -> Flags:
+    """Return which bytes of text with well-formed quotes stand outside them; a closing quote does."""
+    inside = np.bitwise_xor.accumulate((values == ord(QUOTE)).view(np.uint8))
+    return inside == 0
+
+
+def good_end(data: bytes, delimiter: int, final: bool) -> tuple[int, bool]:
     """Return where the last complete record before any bad quote ends, and whether one is bad."""
     values = np.frombuffer(data, dtype=np.uint8)
-    bad = _first_bad_quote(values, marks, delimiter, final)
-    if final and bad is None:
+    quotes = np.flatnonzero(values == ord(QUOTE))
+    bad = _first_bad_quote(values, quotes, delimiter, final)
+    if bad is None and final:
         return len(data), False
-    ends = marks.at[((marks.kind == 10) | (marks.kind == 13)) & marks.outside]
+    until = len(data) if bad is None else bad
     # A carriage return at the very end may have its line feed in the next block.
-    if len(ends) and ends[-1] == len(data) - 1 and values[-1] == 13:
-        ends = ends[:-1]
-    if bad is not None:
-        ends = ends[: np.searchsorted(ends, bad)]
-    return int(ends[-1]) + 1 if len(ends) else 0, bad is not None
+    last = max(data.rfind(b"\n", 0, until), data.rfind(b"\r", 0, min(until, len(data) - 1)))
+    if np.searchsorted(quotes, last) % 2:  # it stands in a field
+        text = values[:last]
+        ends = np.flatnonzero((text == 10) | (text == 13))
+        ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
+        last = int(ends[-1]) if len(ends) else -1
+    return last + 1, bad is not None
 
 
-def _first_bad_quote(values: Bytes, marks: Marks, delimiter: int, final: bool) -> int | None:
+def _first_bad_quote(values: Bytes, quotes: Positions, delimiter: int, final: bool) -> int | None:
     """Return the first quote that neither opens a field, nor closes one, nor is one of a pair.
 
     A quote is good when the text's edge, a line end, a delimiter or another quote is beside it.
     """
-    places = marks.at[marks.kind == ord(QUOTE)]
-    open_at, close_at = places[0::2], places[1::2]
+    open_at, close_at = quotes[0::2], quotes[1::2]
     edge = np.zeros(256, dtype=np.bool_)
     edge[[10, 13, ord(QUOTE), delimiter]] = True
     wrong_opening = ~edge[values[np.maximum(open_at - 1, 0)]]

@@ -4,8 +4,8 @@ Four ways, and the cheapest that is exact is taken for each stretch of text:
 
 - *plain*, no quote in it: lines are records. When the delimiters add up and polars, which refuses a
   row with too many fields, takes it, then every row has exactly its fields.
-- *whole*, quotes that are well formed and no row that is blank or ragged: the parity of quotes says which
-  newlines end a record, and polars reads them all.
+- *whole*, quotes that are well formed and no row that is blank or ragged: polars reads them all. Where it
+  finds as many rows as there are newlines, each of them ends a record; else the parity of quotes says which.
 - *columns*, the same with blank or ragged rows: delimiters outside quotes are counted as well, and polars
   reads the good rows.
 - *exact*, a quote that is not well formed: record by record, until the text is well formed again.
@@ -20,7 +20,7 @@ import polars as pl
 
 from dialer.base.errors import BadInput
 from dialer.lists.exact import FIELD_BYTES_MAX, QUOTE, Record, line_ends, scan
-from dialer.lists.marks import Bytes, Marks, Positions, good_end, mark
+from dialer.lists.marks import Bytes, Marks, Positions, good_end, mark, outside_quotes
 from dialer.lists.shape import BROKEN_SCHEMA, no_broken
 
 ALONE = b"\x1f"
@@ -82,11 +82,10 @@ class RecordReader:
             lines_end = max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1)) + 1
             used = len(text) if final else lines_end
             return (self._plain(text[:used]), used, False) if used else (None, 0, False)
-        marks = mark(text, None, quoted=True)
-        used, bad = good_end(text, marks, self.delimiter[0], final)
+        used, bad = good_end(text, self.delimiter[0], final)
         if used:
             data = text[:used]
-            piece = self._whole(data, marks.until(used))
+            piece = self._whole(data)
             if piece is None:
                 piece = self._by_columns(data, mark(data, self.delimiter[0], quoted=True))
             return piece, used, False
@@ -126,34 +125,44 @@ class RecordReader:
         self.next_line += lines
         return piece
 
-    def _whole(self, data: bytes, marks: Marks) -> Piece | None:
+    def _whole(self, data: bytes) -> Piece | None:
         """Read whole records with well-formed quotes, None where one of them may be blank or ragged.
 
         Polars refuses a row with too many fields, and one with too few has null in its last column.
         """
         values = np.frombuffer(data, dtype=np.uint8)
         # Of one column polars takes a second, empty field without a word.
-        if len(self.columns) == 1 or marks.lone_returns(values).any():
-            return None
-        is_end = (marks.kind == 10) & marks.outside
-        ends, lines = marks.at[is_end], np.cumsum(marks.kind == 10)[is_end]
-        if values[-1] != 10:  # the last record of the file
-            ends, lines = np.append(ends, len(data)), np.append(lines, np.count_nonzero(marks.kind == 10) + 1)
-        starts = np.concatenate(([0], ends[:-1] + 1))
-        if (ends - (values[np.maximum(ends - 1, 0)] == 13) <= starts).any():
+        if len(self.columns) == 1 or (b"\r" in data and _lone_returns(values)):
             return None
         try:
             # At the very end polars takes one delimiter too many; before a line end it refuses it.
             rows = self._parsed(data if values[-1] == 10 else data + b"\n", quoted=True)
         except pl.exceptions.ComputeError:
             return None
-        if rows.height != len(ends) or rows[:, -1].null_count():
-            return None
-        number = self.next_row + np.arange(len(ends), dtype=np.int64)
-        line = self.next_line + np.concatenate(([0], lines[:-1]))
-        self.next_row += len(ends)
-        self.next_line += int(lines[-1])
-        return Piece(self._tidy(rows, data), _series(number), _series(line), no_broken())
+        height = rows.height
+        if rows[:, -1].null_count():
+            delimiters = (values == self.delimiter[0]) & outside_quotes(values)
+            if np.count_nonzero(delimiters) != height * (len(self.columns) - 1):
+                return None
+        lines = int(np.count_nonzero(values == 10)) + (values[-1] != 10)
+        starts = np.arange(height, dtype=np.int64)
+        if height != lines:
+            found = self._starts(values)
+            if len(found) != height:
+                return None
+            starts = found
+        number = self.next_row + np.arange(height, dtype=np.int64)
+        piece = Piece(self._tidy(rows, data), _series(number), _series(self.next_line + starts), no_broken())
+        self.next_row += height
+        self.next_line += lines
+        return piece
+
+    def _starts(self, values: Bytes) -> Positions:
+        """Return how many newlines stand before each record, where some stand inside quotes."""
+        newlines = np.flatnonzero(values == 10)
+        ends = np.flatnonzero(outside_quotes(values)[newlines]) + 1
+        last = values[-1] == 10
+        return np.concatenate(([0], ends[:-1] if last else ends)).astype(np.int64)
 
     def _by_columns(self, data: bytes, marks: Marks, quoted: bool = True) -> Piece:
         """Read whole records with well-formed quotes, if any; the ragged ones are set aside."""
