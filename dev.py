@@ -150,7 +150,8 @@ def _stamp(which: str) -> Path:
 
 
 def _fingerprint(which: str) -> str:
-    files = (ROOT / "requirements" / f"{which}.txt", ROOT / "pyproject.toml")
+    names = (f"requirements/{which}.txt", "pyproject.toml", "hatch_build.py", "dialer/contacts/kernel.c")
+    files = (ROOT / name for name in names)
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

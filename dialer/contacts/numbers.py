@@ -127,6 +127,12 @@ class Sparse(NamedTuple):
             return pl.Series(name, [None], dtype=pl.String).new_from_index(0, height)
         return spread(self.texts, np.arange(len(self.rows)), self.rows, height).alias(name)
 
+    def joined(self, more: Sparse) -> Sparse:
+        """Return the texts of both."""
+        if not len(more.rows):
+            return self
+        return Sparse(np.concatenate([self.rows, more.rows]), pl.concat([self.texts, more.texts]))
+
     def shifted(self, rows: I64) -> Sparse:
         """Return the same texts for the rows of a larger frame that ours were taken from."""
         return Sparse(rows[self.rows], self.texts)
@@ -145,8 +151,8 @@ class Numbers(NamedTuple):
 
     `value` holds the digits of E.164 as an integer, 0 where nothing was parsed; `outcome` the code;
     `extension` what is dialled after the call is answered. `long` holds the E.164 of the odd number of more
-    than 19 digits: parsed, never valid, and too long for an integer. `unusual` are the rows whose text holds
-    more than digits and the most usual marks.
+    than 19 digits: parsed, never valid, and too long for an integer. `unusual` are the rows that a repair may
+    change: their text holds more than digits and the most usual marks.
     """
 
     value: U64

@@ -12,6 +12,7 @@ import phonenumbers
 import polars as pl
 
 from dialer.contacts.digits import BLOCK_ROWS, Digits, read_digits
+from dialer.contacts.kernel import Kernel, load_library
 from dialer.contacts.kinds import ASK_KIND
 from dialer.contacts.lookup import Lookup
 from dialer.contacts.numbers import I32, I64, PARSED_MAX, U64, Flags, Numbers, Outcomes, Sparse, Verdict
@@ -60,7 +61,7 @@ class Reader:
     def ready(self) -> Reader:
         """Return the reader with everything loaded that its threads will share."""
         with self._lock:
-            for part in ("tables", "outcomes", "plans", "kinds"):
+            for part in ("tables", "outcomes", "plans", "kinds", "kernel"):
                 getattr(self, part)
         return self
 
@@ -85,6 +86,12 @@ class Reader:
         return Lookup(self.tables.kind_key)
 
     @cached_property
+    def kernel(self) -> Kernel | None:
+        """The compiled way, None where there is none."""
+        library = load_library()
+        return Kernel(library, self.tables, self.plans, self.kinds) if library is not None else None
+
+    @cached_property
     def too_long(self) -> TooLong:
         """Which texts of too many digits are surely no numbers."""
         return TooLong()
@@ -92,14 +99,28 @@ class Reader:
     def read(self, texts: pl.Series, region: I64, names: list[str | None]) -> Numbers:
         """Return the answer of libphonenumber for each text; `region` indexes `names`."""
         places = self._places(names)
+        found, rest = self._begin(texts, region, places)
+        if not len(rest):
+            return found
+        value, outcome = found.value, found.outcome
+        odd = self._read_odd(texts.gather(rest), region[rest], names, places)
+        value[rest], outcome[rest] = odd.value, odd.outcome
+        extension = found.extension.joined(odd.extension.shifted(rest))
+        return Numbers(value, outcome, extension, odd.long.shifted(rest), found.unusual)
+
+    def _begin(self, texts: pl.Series, region: I64, places: Places) -> tuple[Numbers, I64]:
+        """Return answers and the rows that still have none: from the kernel those that it is not sure of,
+        without it all texts of more than digits and marks.
+        """
+        if self.kernel is not None:
+            said = self.kernel.read(texts, region, *places)
+            extension = Sparse(said.extended, said.extensions)
+            return Numbers(said.value, said.outcome, extension, Sparse.empty(), said.suspects), said.rest
         digits = read_digits(texts)
         value, outcome = self._decide(digits, region, places)
-        rest, unusual = np.flatnonzero(_open(digits, outcome)), np.flatnonzero(digits.odd | digits.parted)
-        if not len(rest):
-            return Numbers(value, outcome, Sparse.empty(), Sparse.empty(), unusual)
-        found = self._read_odd(texts.gather(rest), region[rest], names, places)
-        value[rest], outcome[rest] = found.value, found.outcome
-        return Numbers(value, outcome, found.extension.shifted(rest), found.long.shifted(rest), unusual)
+        unusual = np.flatnonzero(digits.odd | digits.parted)
+        numbers = Numbers(value, outcome, Sparse.empty(), Sparse.empty(), unusual)
+        return numbers, np.flatnonzero(_open(digits, outcome))
 
     def _places(self, names: list[str | None]) -> Places:
         places = self.tables.places
@@ -157,11 +178,8 @@ class Reader:
         found.value[rows], found.outcome[rows] = said.value, said.outcome
         kept = ~np.isin(found.extension.rows, rows)
         extension = said.extension.shifted(rows)
-        both = Sparse(
-            np.concatenate([found.extension.rows[kept], extension.rows]),
-            pl.concat([found.extension.texts.filter(pl.Series(kept)), extension.texts]),
-        )
-        return found._replace(extension=both, long=said.long.shifted(rows))
+        both = Sparse(found.extension.rows[kept], found.extension.texts.filter(pl.Series(kept)))
+        return found._replace(extension=both.joined(extension), long=said.long.shifted(rows))
 
     def _decide(self, digits: Digits, region: I64, places: Places) -> tuple[U64, I32]:
         """Return E.164 and the outcome, `ASK_KIND` where no table knows."""

@@ -1,0 +1,756 @@
+/* What reader.py, odd.py and rows.py do to whole columns, for one row after the other.
+ *
+ * In come the texts of a chunk as Arrow keeps them (string views), the region of each row and the tables of
+ * tables.py; out go E.164 as an integer, the code of the outcome, and which rows this code leaves to Python: it
+ * never guesses. Nothing is allocated and nothing is kept here, so any number of threads may call.
+ *
+ * Texts of digits and marks are read in one loop. All others are turned into symbols, one byte a character, and
+ * taken apart as libphonenumber does it (parse in phonenumberutil.py of phonenumbers), because its regular
+ * expressions know little more than a dozen kinds of characters.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifndef KERNEL_SOURCE
+#define KERNEL_SOURCE ""
+#endif
+
+#if defined(_WIN32)
+#define PUBLIC __declspec(dllexport)
+#else
+#define PUBLIC __attribute__((visibility("default")))
+#endif
+
+#if defined(__GNUC__)
+#define FETCH(address) __builtin_prefetch(address)
+#define RARELY(condition) __builtin_expect(!!(condition), 0)
+#else
+#define FETCH(address) ((void)0)
+#define RARELY(condition) (condition)
+#endif
+
+/* ------------------------------------------------------------------ what Python hands over, see kernel.py */
+
+/* A column: 16 bytes a row, which hold up to 12 bytes of text or say where a longer one is. */
+typedef struct {
+    const uint8_t *views;
+    const uint8_t *validity;
+    int64_t first; /* the row's bit in `validity` */
+    int64_t rows;
+    const uint8_t *const *data;
+    const int64_t *sizes;
+    int64_t buffers;
+} Texts;
+
+/* lookup.py: sorted keys, and for each bucket how many of them come before it. */
+typedef struct {
+    const uint64_t *keys;
+    const double *factor;
+    const int64_t *base;
+    const int32_t *first;
+    int64_t last;
+} Lookup;
+
+/* One run of the plans: what digits become. */
+typedef struct {
+    int64_t delta;
+    uint8_t action;
+    uint8_t length;
+    uint8_t extracted;
+    uint8_t unused[5];
+} Run;
+
+typedef struct {
+    Lookup plans;
+    Lookup kinds;
+    const Run *runs;
+    const int32_t *outcome;  /* of each kind */
+    const uint8_t *verdict;  /* of each outcome that a kind has */
+    const uint8_t *symbols;  /* of each code point */
+    int64_t symbols_known;
+    const int64_t *national; /* of each region: the place of its texts without + */
+    const int64_t *again;    /* of each region: the place of those read again without it */
+    int64_t regions;
+} Plans;
+
+/* Where the answers go: `value` and `outcome` have all rows, the others as many as `counts` says. */
+typedef struct {
+    uint64_t *value;
+    int32_t *outcome;
+    int64_t *rest;       /* rows that are left to Python */
+    int64_t *suspects;   /* rows that a repair may change */
+    int64_t *extended;   /* rows with an extension, */
+    uint8_t *extensions; /* which are views into the texts */
+    int64_t counts[3];
+} Answers;
+
+enum { NUMBER, TOO_SHORT, TOO_LONG, RETRY, ASK, IDD = 32, DROP = 64, NO_REGION = 254, NO_DIGITS = 255 };
+enum { VALID = 0, PARSED_MAX = 5, NOT_A_NUMBER = 6, UNKNOWN_CODE, WITHOUT_REGION, SHORT_TEXT, LONG_TEXT };
+enum { UNDECIDED = -1 };
+enum { INTERNATIONAL = 1, PLACES = 512, DIGITS_MAX = 18, LEADING = 15, LENGTH_BITS = 5, DIGIT_BITS = 50 };
+enum { TEXT_MAX = 250, VIEW = 16, INLINE = 12 };
+
+/* Symbols above ASCII; ours for what a character is to libphonenumber. UNSURE ones mean something in extensions. */
+enum { DIGIT_0 = 128, DIGIT_9 = 137, NO_BREAK, MARK, LETTER_MARK, WIDE_STOP, OTHER, LETTER, UNSURE, UNKNOWN = 255 };
+
+static const uint64_t TENS[20] = {1u,
+                                  10u,
+                                  100u,
+                                  1000u,
+                                  10000u,
+                                  100000u,
+                                  1000000u,
+                                  10000000u,
+                                  100000000u,
+                                  1000000000u,
+                                  10000000000u,
+                                  100000000000u,
+                                  1000000000000u,
+                                  10000000000000u,
+                                  100000000000000u,
+                                  1000000000000000u,
+                                  10000000000000000u,
+                                  100000000000000000u,
+                                  1000000000000000000u,
+                                  10000000000000000000u};
+
+/* ------------------------------------------------------------------------------------------------- texts */
+
+typedef struct {
+    const uint8_t *bytes;
+    int64_t size; /* -1: the view points to nowhere */
+} Text;
+
+static uint32_t word_at(const uint8_t *bytes) {
+    uint32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+static int is_null(const Texts *texts, int64_t row) {
+    int64_t bit = texts->first + row;
+    return texts->validity != NULL && !(texts->validity[bit >> 3] >> (bit & 7) & 1);
+}
+
+static inline Text text_at(const Texts *texts, int64_t row) {
+    const uint8_t *view = texts->views + row * VIEW;
+    Text text = {view + 4, 0};
+    if (RARELY(is_null(texts, row)))
+        return text;
+    uint32_t size = word_at(view);
+    text.size = size;
+    if (size > INLINE) {
+        uint32_t buffer = word_at(view + 8), offset = word_at(view + 12);
+        if (RARELY(buffer >= texts->buffers || (int64_t)offset + size > texts->sizes[buffer])) {
+            text.size = -1;
+            return text;
+        }
+        text.bytes = texts->data[buffer] + offset;
+    }
+    return text;
+}
+
+/* ----------------------------------------------------------------------------------------------- look-ups */
+
+static inline uint64_t leading(uint64_t value, unsigned count) {
+    if (RARELY(count > LEADING))
+        return value / TENS[count - LEADING] % TENS[LEADING];
+    return value;
+}
+
+static inline uint64_t key_of(uint64_t place, unsigned count, uint64_t value) {
+    return place << (LENGTH_BITS + DIGIT_BITS) | (uint64_t)count << DIGIT_BITS | leading(value, count);
+}
+
+static inline int64_t bucket_of(const Lookup *lookup, uint64_t key) {
+    uint64_t context = key >> DIGIT_BITS;
+    double digits = (double)(int64_t)(key & (((uint64_t)1 << DIGIT_BITS) - 1));
+    int64_t bucket = (int64_t)(digits * lookup->factor[context]) + lookup->base[context];
+    return bucket < lookup->last ? bucket : lookup->last;
+}
+
+/* Returns the index of the last key that is not above the given one. */
+static inline int64_t find_in(const Lookup *lookup, int64_t bucket, uint64_t key) {
+    int32_t low = lookup->first[bucket], high = lookup->first[bucket + 1];
+    while (low < high) {
+        int32_t middle = (low + high) >> 1;
+        if (lookup->keys[middle] <= key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low - 1;
+}
+
+static int64_t find(const Lookup *lookup, uint64_t key) { return find_in(lookup, bucket_of(lookup, key), key); }
+
+/* What a row has become so far. */
+typedef struct {
+    uint64_t value;
+    unsigned count; /* how many digits */
+    int action;
+    int64_t run;
+} Reading;
+
+/* Takes all further steps that the tables ask for. */
+static void follow(const Plans *plans, int64_t region, Reading *reading) {
+    if (reading->action == RETRY) {
+        int64_t run = find(&plans->plans, key_of((uint64_t)plans->again[region], reading->count, reading->value));
+        reading->run = run;
+        reading->action = plans->runs[run].extracted ? plans->runs[run].action : RETRY;
+    }
+    if (reading->action >= IDD && reading->action < DROP) {
+        unsigned taken = (unsigned)(reading->action - IDD);
+        if (taken >= reading->count || reading->count - taken > DIGITS_MAX) {
+            reading->action = ASK;
+            return;
+        }
+        reading->count -= taken;
+        reading->value %= TENS[reading->count];
+        reading->run = find(&plans->plans, key_of(INTERNATIONAL, reading->count, reading->value));
+        reading->action = plans->runs[reading->run].action;
+    }
+    if (reading->action >= DROP && reading->action < NO_REGION) {
+        unsigned taken = (unsigned)(reading->action - DROP);
+        if (taken >= reading->count) {
+            reading->action = ASK;
+            return;
+        }
+        reading->value %= TENS[reading->count - taken];
+        reading->action = NUMBER;
+    }
+}
+
+static int rejected(int action) {
+    switch (action) {
+    case TOO_SHORT: return SHORT_TEXT;
+    case TOO_LONG: return LONG_TEXT;
+    case RETRY: return UNKNOWN_CODE;
+    case NO_REGION: return WITHOUT_REGION;
+    case NO_DIGITS: return NOT_A_NUMBER;
+    default: return UNDECIDED;
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------- odd texts */
+
+typedef struct {
+    uint8_t symbol[TEXT_MAX];
+    uint16_t place[TEXT_MAX + 1]; /* of each symbol's first byte */
+    int size;
+} Symbols;
+
+static int is_digit(uint8_t symbol) {
+    return (uint8_t)(symbol - '0') < 10 || (symbol >= DIGIT_0 && symbol <= DIGIT_9);
+}
+
+static int is_ascii_letter(uint8_t symbol) { return (uint8_t)((symbol | 32) - 'a') < 26 && symbol < 128; }
+
+/* What may stand between digits: the valid punctuation of libphonenumber, and a star. */
+static int is_mark(uint8_t symbol) {
+    switch (symbol) {
+    case '-': case 'x': case 'X': case ' ': case '(': case ')': case '.': case '[': case ']': case '/': case '~':
+    case '*': case NO_BREAK: case MARK: case LETTER_MARK: case WIDE_STOP:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static int is_space(uint8_t symbol) { return symbol == ' ' || symbol == '\t' || symbol == NO_BREAK; }
+
+/* Returns the code point of UTF-8 and moves on behind it, -1 where there is none. */
+static int32_t code_point(const uint8_t **at, const uint8_t *end) {
+    const uint8_t *bytes = *at;
+    int more = bytes[0] < 0x80 ? 0 : bytes[0] < 0xC2 ? -1 : bytes[0] < 0xE0 ? 1 : bytes[0] < 0xF0 ? 2 : bytes[0] < 0xF5 ? 3 : -1;
+    if (more < 0 || end - bytes <= more)
+        return -1;
+    int32_t point = more ? bytes[0] & (0x3F >> more) : bytes[0];
+    for (int index = 1; index <= more; index++) {
+        if ((bytes[index] & 0xC0) != 0x80)
+            return -1;
+        point = point << 6 | (bytes[index] & 0x3F);
+    }
+    *at = bytes + more + 1;
+    return point;
+}
+
+/* Returns 0, LONG_TEXT, or UNDECIDED where a character is unknown. */
+static int read_symbols(const Plans *plans, Text text, Symbols *found) {
+    const uint8_t *at = text.bytes, *end = text.bytes + text.size;
+    int size = 0, unknown = 0;
+    while (at < end) {
+        if (size == TEXT_MAX)
+            return LONG_TEXT;
+        found->place[size] = (uint16_t)(at - text.bytes);
+        if (*at < 0x80) {
+            found->symbol[size++] = *at++;
+            continue;
+        }
+        int32_t point = code_point(&at, end);
+        if (point < 0)
+            return UNDECIDED;
+        uint8_t symbol = point < plans->symbols_known ? plans->symbols[point] : UNKNOWN;
+        unknown |= symbol == UNKNOWN;
+        found->symbol[size++] = symbol;
+    }
+    found->place[size] = (uint16_t)text.size;
+    found->size = size;
+    return unknown ? UNDECIDED : 0;
+}
+
+/* An extension at the end of a text: where its digits are, and whether a # stands behind them. */
+typedef struct {
+    int digits, end, hash;
+} Tail;
+
+static Tail tail_of(const uint8_t *symbol, int start, int end) {
+    Tail tail = {end, end, 0};
+    if (end > start && symbol[end - 1] == '#') {
+        tail.hash = 1;
+        tail.end--;
+    }
+    tail.digits = tail.end;
+    while (tail.digits > start && is_digit(symbol[tail.digits - 1]))
+        tail.digits--;
+    return tail;
+}
+
+/* Returns whether a word in small letters stands there. */
+static int says(const uint8_t *symbol, int at, int end, const char *word) {
+    for (; *word; word++, at++) {
+        uint8_t small = is_ascii_letter(at < end ? symbol[at] : 0) ? symbol[at] | 32 : at < end ? symbol[at] : 0;
+        if (small != (uint8_t)*word)
+            return 0;
+    }
+    return 1;
+}
+
+static int skip_gap(const uint8_t *symbol, int at, int end) {
+    while (at < end && (is_space(symbol[at]) || symbol[at] == ','))
+        at++;
+    return at;
+}
+
+/* Returns whether only what may follow a label stands between it and the digits. */
+static int reaches(const uint8_t *symbol, int at, int digits) {
+    if (at < digits && (symbol[at] == ':' || symbol[at] == '.' || symbol[at] == WIDE_STOP))
+        at++;
+    while (at < digits && (is_space(symbol[at]) || symbol[at] == ',' || symbol[at] == '-'))
+        at++;
+    return at == digits;
+}
+
+/* Returns whether an extension begins here: the six forms of libphonenumber, in its order.
+ *
+ * None needs to try again with less: what each part takes, the next one could not. */
+static int extends(const uint8_t *symbol, int at, Tail tail) {
+    int digits = tail.digits, size = tail.end - digits;
+    if (size < 1 || size > 20 || at >= digits)
+        return 0;
+    if (!tail.hash && says(symbol, at, digits, ";ext=") && at + 5 == digits)
+        return 1;
+    int label = skip_gap(symbol, at, digits);
+    int behind = label + (label < digits && (symbol[label] | 32) == 'e');
+    if (says(symbol, behind, digits, "xt")) {
+        behind += 2;
+        if (says(symbol, behind, digits, "ensio"))
+            behind += 5;
+        if (says(symbol, behind, digits, "n"))
+            behind += 1;
+        if (reaches(symbol, behind, digits))
+            return 1;
+    }
+    if (says(symbol, label, digits, "anexo") && reaches(symbol, label + 5, digits))
+        return 1;
+    if (size <= 9 && label < digits) {
+        uint8_t sign = symbol[label];
+        if ((sign == 'x' || sign == 'X' || sign == '#' || sign == '~') && reaches(symbol, label + 1, digits))
+            return 1;
+        if (says(symbol, label, digits, "int") && reaches(symbol, label + 3, digits))
+            return 1;
+    }
+    if (tail.hash && size <= 6) {
+        int dashes = at;
+        while (dashes < digits && (symbol[dashes] == '-' || symbol[dashes] == ' '))
+            dashes++;
+        if (dashes == digits)
+            return 1;
+    }
+    int pause = at;
+    while (pause < digits && is_space(symbol[pause]))
+        pause++;
+    if (size <= 15) {
+        int dialled = says(symbol, pause, digits, ",,") ? 2 : pause < digits && symbol[pause] == ';';
+        if (dialled && reaches(symbol, pause + dialled, digits))
+            return 1;
+    }
+    int commas = pause;
+    while (commas < digits && symbol[commas] == ',')
+        commas++;
+    return size <= 9 && commas > pause && reaches(symbol, commas, digits);
+}
+
+/* Returns whether the text looks like a number, with or without an extension. */
+static int is_viable(const uint8_t *symbol, int start, int end) {
+    if (end - start < 2)
+        return 0;
+    if (end - start == 2 && is_digit(symbol[start]) && is_digit(symbol[start + 1]))
+        return 1;
+    int at = start, digits = 0;
+    while (at < end && symbol[at] == '+')
+        at++;
+    for (; at < end && digits < 3; at++) {
+        if (is_digit(symbol[at]))
+            digits++;
+        else if (!is_mark(symbol[at]))
+            return 0;
+    }
+    if (digits < 3)
+        return 0;
+    int third = at;
+    while (at < end && (is_digit(symbol[at]) || is_mark(symbol[at]) || is_ascii_letter(symbol[at])))
+        at++;
+    if (at == end)
+        return 1;
+    Tail tail = tail_of(symbol, start, end);
+    for (int begin = third; begin <= at; begin++)
+        if (extends(symbol, begin, tail))
+            return 1;
+    return 0;
+}
+
+static const uint8_t KEYPAD[26] = {2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6, 7, 7, 7, 7, 8, 8, 8, 9, 9, 9, 9};
+
+enum { SLOT = 48, SLOT_DIGITS = 31, ZEROS = 16 };
+
+/* Digits as text behind 16 zeros, so that the last 16 can be read at once. */
+typedef struct {
+    uint8_t digit[SLOT];
+    unsigned count;
+    int plus;
+    uint16_t extension, extension_size;
+} Slot;
+
+/* Returns 0 and the digits, or the code of an outcome, or UNDECIDED. */
+static int take_apart(const Plans *plans, Text text, Slot *slot) {
+    Symbols symbols;
+    int stopped = read_symbols(plans, text, &symbols);
+    if (stopped)
+        return stopped;
+    const uint8_t *symbol = symbols.symbol;
+    int start = 0, end = symbols.size, letters = 0, parts = 0;
+    while (start < end && symbol[start] != '+' && !is_digit(symbol[start]))
+        start++;
+    for (int at = 0; at < end; at++) {
+        uint8_t here = symbol[at];
+        if (here == ';' && (says(symbol, at, end, ";phone-context=") || says(symbol, at, end, ";isub=")))
+            return UNDECIDED;
+        if (at >= start && here == UNSURE)
+            return UNDECIDED;
+    }
+    while (end > start && symbol[end - 1] != '#' && !is_ascii_letter(symbol[end - 1]) && !is_digit(symbol[end - 1]) &&
+           symbol[end - 1] != LETTER && symbol[end - 1] != LETTER_MARK)
+        end--;
+    for (int at = start; at < end; at++) {
+        if (symbol[at] != '/' && symbol[at] != '\\')
+            continue;
+        int next = at + 1;
+        while (next < end && symbol[next] == ' ')
+            next++;
+        if (next < end && symbol[next] == 'x')
+            end = at;
+    }
+    if (!is_viable(symbol, start, end))
+        return NOT_A_NUMBER;
+    for (int at = start; at < end; at++)
+        parts |= is_ascii_letter(symbol[at]) || symbol[at] == '#' || symbol[at] == '~' || symbol[at] == ',' || symbol[at] == ';';
+    if (parts) {
+        Tail tail = tail_of(symbol, start, end);
+        for (int at = start; at < tail.digits; at++) {
+            if (!extends(symbol, at, tail))
+                continue;
+            if (is_viable(symbol, start, at)) {
+                slot->extension = symbols.place[tail.digits];
+                slot->extension_size = (uint16_t)(symbols.place[tail.end] - symbols.place[tail.digits]);
+                end = at;
+            }
+            break;
+        }
+        for (int at = start; at < end; at++)
+            letters += is_ascii_letter(symbol[at]);
+    }
+    slot->plus = symbol[start] == '+';
+    unsigned count = 0;
+    for (int at = start; at < end; at++) {
+        uint8_t here = symbol[at];
+        int digit = -1;
+        if ((uint8_t)(here - '0') < 10)
+            digit = here - '0';
+        else if (letters >= 3)
+            digit = is_ascii_letter(here) ? KEYPAD[(here | 32) - 'a'] : -1;
+        else if (here >= DIGIT_0 && here <= DIGIT_9)
+            digit = here - DIGIT_0;
+        if (digit < 0)
+            continue;
+        if (count == SLOT_DIGITS)
+            return UNDECIDED;
+        slot->digit[ZEROS + count++] = (uint8_t)('0' + digit);
+    }
+    slot->count = count;
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ repairs */
+
+enum { DAMAGED = 1, PARTED = 2, HIDDEN = 4, ROOMY = 8 };
+
+/* Returns what mend.py may find here, and sometimes more. */
+static int suspicion(Text text) {
+    const uint8_t *byte = text.bytes;
+    int64_t size = text.size, digits = 0;
+    int found = 0;
+    for (int64_t at = 0; at < size; at++) {
+        uint8_t here = byte[at], next = at + 1 < size ? byte[at + 1] : 0, third = at + 2 < size ? byte[at + 2] : 0;
+        digits += (uint8_t)(here - '0') < 10 || here >= 0xC0;
+        if (here < 0x20 || here >= 0x80)
+            found |= HIDDEN;
+        switch (here) {
+        case '=': case '"': case '\'': case '`':
+            found |= DAMAGED;
+            break;
+        case 0xE2:
+            if (next == 0x80 && third >= 0x98 && third <= 0x9F)
+                found |= DAMAGED;
+            break;
+        case 0xC2:
+            if (next == 0xB4)
+                found |= DAMAGED;
+            break;
+        case 'e': case 'E':
+            if (at > 0 && (uint8_t)(byte[at - 1] - '0') < 10 && ((uint8_t)(next - '0') < 10 || next == '+' || next == '-'))
+                found |= DAMAGED;
+            break;
+        case ';': case ',': case '|': case '/': case '\r': case '\n': case '&':
+            found |= PARTED;
+            break;
+        case 'o': case 'O':
+            if ((next | 32) == 'r')
+                found |= PARTED;
+            break;
+        case 'a': case 'A':
+            if ((next | 32) == 'n' && (third | 32) == 'd')
+                found |= PARTED;
+            break;
+        default:
+            break;
+        }
+    }
+    if (digits >= 14)
+        found |= ROOMY;
+    int64_t end = size;
+    while (end > 0 && (uint8_t)(byte[end - 1] - '0') >= 10)
+        end--;
+    int64_t zeros = end;
+    while (zeros > 0 && byte[zeros - 1] == '0')
+        zeros--;
+    if (zeros < end && zeros > 0 && (byte[zeros - 1] == '.' || byte[zeros - 1] == ','))
+        found |= DAMAGED;
+    return found;
+}
+
+static int suspected(int found, int valid) {
+    return (found & DAMAGED) || (!valid && found & HIDDEN) || (found & PARTED && (!valid || found & ROOMY));
+}
+
+/* ----------------------------------------------------------------------------------------- a chunk of rows */
+
+enum { BLOCK = 128, PLAIN_MAX = SLOT_DIGITS };
+enum { IS_DIGIT = 1, IS_PLUS = 2, IS_PARTING = 4, IS_ODD = 8 };
+
+static uint8_t kind_of(int byte) {
+    switch (byte) {
+    case '+': return IS_PLUS;
+    case '.': case '/': return IS_PARTING;
+    case ' ': case '(': case ')': case '-': return 0;
+    default: return byte >= '0' && byte <= '9' ? IS_DIGIT : IS_ODD;
+    }
+}
+
+/* The first digit is the low one in memory: kernel.py asks for a little-endian machine. */
+static uint64_t eight_digits(const uint8_t *digit) {
+    uint64_t pairs;
+    memcpy(&pairs, digit, sizeof pairs);
+    pairs -= 0x3030303030303030u;
+    pairs = (pairs * 10 + (pairs >> 8)) & 0x00FF00FF00FF00FFu;
+    pairs = (pairs * 100 + (pairs >> 16)) & 0x0000FFFF0000FFFFu;
+    return (pairs * 10000 + (pairs >> 32)) & 0x00000000FFFFFFFFu;
+}
+
+static uint64_t value_of(const Slot *slot) {
+    const uint8_t *last = slot->digit + slot->count; /* 16 before the end of the digits */
+    uint64_t value = eight_digits(last) * 100000000u + eight_digits(last + 8);
+    for (unsigned at = 16; RARELY(at < slot->count); at++)
+        value += (uint64_t)(slot->digit[ZEROS + slot->count - 1 - at] - '0') * TENS[at];
+    return value;
+}
+
+/* Reads a text of digits and marks; returns the kinds of bytes in it, IS_ODD where it is none of these. */
+static inline int read_plain(const uint8_t kinds[256], Text text, Slot *slot) {
+    unsigned count = 0, pluses = 0;
+    int seen = 0;
+    for (int64_t at = 0; at < text.size; at++) {
+        uint8_t byte = text.bytes[at], kind = kinds[byte];
+        seen |= kind;
+        slot->digit[ZEROS + count] = byte;
+        count += kind & IS_DIGIT;
+        pluses += kind >> 1 & 1;
+    }
+    slot->count = count;
+    slot->plus = pluses != 0;
+    /* Two digits are a number only if nothing stands between them. */
+    if (RARELY(count == 2 || pluses > 1))
+        return seen | IS_ODD;
+    if (pluses && text.bytes[0] != '+')
+        for (int64_t at = 0; text.bytes[at] != '+'; at++)
+            if (kinds[text.bytes[at]] & IS_DIGIT)
+                return seen | IS_ODD;
+    return seen;
+}
+
+/* One block at work; all look-ups of a step are under way at the same time. */
+typedef struct {
+    Slot slot[BLOCK];
+    Text text[BLOCK];
+    uint64_t value[BLOCK], key[BLOCK];
+    int64_t bucket[BLOCK], run[BLOCK];
+    int32_t outcome[BLOCK];
+    uint8_t open[BLOCK], suspicion[BLOCK];
+} Block;
+
+static void read_block(const Texts *texts, const Plans *plans, const uint8_t kinds[256], const int64_t *region,
+                       int64_t begin, int rows, Block *block, Answers *answers) {
+    for (int row = 0; row < rows; row++) {
+        Slot *slot = &block->slot[row];
+        Text text = block->text[row] = text_at(texts, begin + row);
+        slot->extension_size = 0;
+        block->suspicion[row] = 0;
+        int stopped = UNDECIDED;
+        if (text.size >= 0) {
+            int seen = text.size <= PLAIN_MAX ? read_plain(kinds, text, slot) : IS_ODD | IS_PARTING;
+            stopped = 0;
+            if (seen & (IS_ODD | IS_PARTING)) {
+                if (seen & IS_ODD)
+                    stopped = take_apart(plans, text, slot);
+                block->suspicion[row] = (uint8_t)suspicion(text);
+            }
+        }
+        int64_t mine = region ? region[begin + row] : 0;
+        if (RARELY(mine < 0 || mine >= plans->regions || (!stopped && slot->count > DIGITS_MAX + 1)))
+            stopped = UNDECIDED;
+        block->open[row] = !stopped;
+        block->outcome[row] = stopped;
+        block->value[row] = 0;
+    }
+    for (int row = 0; row < rows; row++) {
+        if (!block->open[row])
+            continue;
+        const Slot *slot = &block->slot[row];
+        uint64_t value = block->value[row] = value_of(slot);
+        unsigned count = slot->count;
+        if (RARELY(count > DIGITS_MAX)) {
+            /* The first digits tell whether an international prefix stands before the others. */
+            value /= 10;
+            count = DIGITS_MAX;
+        }
+        int64_t mine = region ? region[begin + row] : 0;
+        uint64_t place = slot->plus ? INTERNATIONAL : (uint64_t)plans->national[mine];
+        block->key[row] = key_of(place, count, value);
+        block->bucket[row] = bucket_of(&plans->plans, block->key[row]);
+        FETCH(&plans->plans.first[block->bucket[row]]);
+    }
+    for (int row = 0; row < rows; row++) {
+        if (!block->open[row])
+            continue;
+        block->run[row] = find_in(&plans->plans, block->bucket[row], block->key[row]);
+        FETCH(&plans->runs[block->run[row]]);
+    }
+    for (int row = 0; row < rows; row++) {
+        if (!block->open[row])
+            continue;
+        Reading reading = {block->value[row], block->slot[row].count, 0, block->run[row]};
+        reading.action = plans->runs[reading.run].action;
+        if (RARELY(reading.count > DIGITS_MAX) && (reading.action < IDD || reading.action >= DROP))
+            reading.action = ASK;
+        if (reading.action != NUMBER) {
+            follow(plans, region ? region[begin + row] : 0, &reading);
+            if (reading.action != NUMBER) {
+                block->outcome[row] = rejected(reading.action);
+                block->value[row] = 0;
+                block->open[row] = 0;
+                continue;
+            }
+        }
+        const Run *run = &plans->runs[reading.run];
+        uint64_t value = block->value[row] = reading.value + (uint64_t)run->delta;
+        block->key[row] = key_of(0, run->length, value);
+        block->bucket[row] = bucket_of(&plans->kinds, block->key[row]);
+        FETCH(&plans->kinds.first[block->bucket[row]]);
+    }
+    for (int row = 0; row < rows; row++) {
+        int64_t here = begin + row;
+        if (block->open[row]) {
+            int64_t kind = find_in(&plans->kinds, block->bucket[row], block->key[row]);
+            block->outcome[row] = plans->outcome[kind];
+        }
+        int32_t outcome = answers->outcome[here] = block->outcome[row];
+        answers->value[here] = block->value[row];
+        if (RARELY(outcome < 0)) {
+            answers->rest[answers->counts[0]++] = here;
+            /* Nobody knows yet whether it is valid. */
+            if (block->suspicion[row] & (DAMAGED | HIDDEN | PARTED) || block->text[row].size < 0)
+                answers->suspects[answers->counts[1]++] = here;
+            continue;
+        }
+        int verdict = plans->verdict[outcome];
+        if (block->suspicion[row] && suspected(block->suspicion[row], verdict == VALID))
+            answers->suspects[answers->counts[1]++] = here;
+        const Slot *slot = &block->slot[row];
+        if (RARELY(slot->extension_size) && verdict <= PARSED_MAX) {
+            uint8_t *view = answers->extensions + answers->counts[2] * VIEW;
+            const uint8_t *bytes = block->text[row].bytes + slot->extension;
+            uint32_t size = slot->extension_size;
+            memset(view, 0, VIEW);
+            memcpy(view, &size, 4);
+            if (size <= INLINE) {
+                memcpy(view + 4, bytes, size);
+            } else {
+                const uint8_t *source = texts->views + here * VIEW;
+                uint32_t offset = word_at(source + 12) + slot->extension;
+                memcpy(view + 4, bytes, 4);
+                memcpy(view + 8, source + 8, 4);
+                memcpy(view + 12, &offset, 4);
+            }
+            answers->extended[answers->counts[2]++] = here;
+        }
+    }
+}
+
+PUBLIC void dialer_read(const Texts *texts, const Plans *plans, const int64_t *region, Answers *answers) {
+    uint8_t kinds[256];
+    Block block;
+    for (int byte = 0; byte < 256; byte++)
+        kinds[byte] = kind_of(byte);
+    for (int row = 0; row < BLOCK; row++)
+        memset(block.slot[row].digit, '0', ZEROS);
+    memset(answers->counts, 0, sizeof answers->counts);
+    for (int64_t begin = 0; begin < texts->rows; begin += BLOCK) {
+        int64_t left = texts->rows - begin;
+        read_block(texts, plans, kinds, region, begin, left < BLOCK ? (int)left : BLOCK, &block, answers);
+    }
+}
+
+/* Returns the checksum of the source that this was compiled from. */
+PUBLIC const char *dialer_source(void) { return KERNEL_SOURCE; }
