@@ -66,6 +66,10 @@ campaigns = Table(
     # The one worker that dials a campaign with a pace of its own; and whether it goes on without a run.
     _text("pace_worker"),
     Column("for_workers", Integer, nullable=False, server_default="0"),
+    # How many more calls may be opened before the budget is added up again, for which budget that was found.
+    Column("budget_left", BigInteger, nullable=False, server_default="0"),
+    _text("budget_of"),
+    _at("budget_at_us", nullable=False, server_default="0"),
     CheckConstraint(
         "state IN ('idle', 'running', 'paused', 'stopped', 'canceled')", name="campaign_state_is_known"
     ),
@@ -306,6 +310,8 @@ accounts = Table(
     _at("sole_until_us", nullable=False, server_default="0"),
     _at("shared_until_us", nullable=False, server_default="0"),
     _at("wanted_at_us", nullable=False, server_default="0"),
+    # How the line is divided among workers (dialer.attempts.line_parts), as JSON.
+    _text("line_parts"),
     # Until when one worker reads the provider's list, or looks up unknown attempts, for all of them.
     _at("polling_until_us", nullable=False, server_default="0"),
     _at("looking_until_us", nullable=False, server_default="0"),
