@@ -217,7 +217,7 @@ def _write(
                 ADD_LOAD,
                 campaign_id=campaign_id,
                 file=books.file,
-                sha256=one.info.sha256,
+                sha256=one.sha256(),
                 settings=campaign.list.model_dump_json(),
                 encoding=one.info.encoding,
                 delimiter=one.info.delimiter,
@@ -252,7 +252,7 @@ def _refuse_rival(
             text("SELECT pg_advisory_xact_lock(:lock, CAST(:campaign_id AS integer))"),
             {"lock": LOAD_LOCK, "campaign_id": campaign_id},
         )
-    loaded = store.execute(connection, LOADED, campaign_id=campaign_id, sha256=one.info.sha256)
+    loaded = store.execute(connection, LOADED, campaign_id=campaign_id, sha256=one.sha256())
     if len(loaded) != len(before):
         raise Busy(
             f"{one.info.path}: somebody else loaded the same file at the same time; "
@@ -263,7 +263,7 @@ def _refuse_rival(
 def _loaded(store: Store, campaign_id: int, one: ListFile) -> list[str]:
     """Return the list settings of each load of this very file into the campaign."""
     with store.read() as connection:
-        rows = store.execute(connection, LOADED, campaign_id=campaign_id, sha256=one.info.sha256)
+        rows = store.execute(connection, LOADED, campaign_id=campaign_id, sha256=one.sha256())
         return [row[0] for row in rows]
 
 

@@ -15,25 +15,12 @@ from dataclasses import dataclass, replace
 import polars as pl
 from sqlalchemy import Connection, text
 
+from dialer.calls.told import TOLD
 from dialer.lists import Batch, ListFile, ListInfo
 from dialer.lists.shape import BATCH_ROWS
 from dialer.store.bulk import Stage
 
 TABLE = "rejects_again"
-
-TOLD = (
-    "campaign",
-    "list_file",
-    "list_row",
-    "list_line",
-    "column",
-    "raw",
-    "reason",
-    "detail",
-    "suggestion",
-    "row",
-)
-"""What is told of a rejected row, beside the list's own columns: as in the view `rejects`."""
 
 OURS = (*TOLD, "reject_id")
 """The columns that an export of rejects has beside the list's own, with one prefix for all of them."""
@@ -83,6 +70,10 @@ class MendedList:
     names: tuple[str, ...]
     """What the file calls the list's own columns."""
     origin: str
+
+    def sha256(self) -> str:
+        """Return the digest of the file's bytes."""
+        return self.file.sha256()
 
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[Batch]:
         """Yield the rows with the list's own columns, each batch a MendedBatch."""

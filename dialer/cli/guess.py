@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from dialer.campaign import Campaign
 from dialer.contacts import normalize
 from dialer.contacts.regions import region_of
 from dialer.lists import ListFile, find_lists, likely_phone_columns, open_list
+
+if TYPE_CHECKING:  # takes long to import, and is only named here
+    from dialer.campaign import Campaign
 
 SAMPLE_ROWS = 1_000
 SHOWN_COLUMNS = 5

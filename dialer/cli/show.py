@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import orjson
 from rich.console import Console
@@ -13,8 +13,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from dialer.calls.books import Books
-from dialer.calls.load import Watch
+if TYPE_CHECKING:  # what takes long to import, and is only named here
+    from dialer.calls.books import Books
+    from dialer.calls.load import Watch
 
 
 def out() -> Console:

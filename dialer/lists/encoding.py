@@ -87,7 +87,7 @@ def find_encoding(source: Source) -> TextEncoding:
                 _refuse_binary(source, block[:HEAD_BYTES])
         if wide is not None:
             continue  # to the end, because a damaged archive is to be known before the first row
-        nul_bytes += block.count(0)
+        nul_bytes += block.count(0) if 0 in block else 0  # looking is a tenth of counting
         whole = held + block
         cut = _whole_characters(whole)
         held = whole[cut:]

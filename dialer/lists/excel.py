@@ -38,6 +38,10 @@ class ExcelList:
     rows: pl.DataFrame
     list_row: pl.Series
 
+    def sha256(self) -> str:
+        """Return the digest of the file's bytes."""
+        return digest(self.source)
+
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[Batch]:
         """Yield the rows of the sheets in order, at most `rows` at a time.
 
@@ -103,7 +107,6 @@ def open_excel(source: Source, wanted: Sequence[str] | None = None, phones: Sequ
         compression=None,
         columns=tuple(rows.columns),
         notes=tuple(notes),
-        sha256=digest(source),
         bytes=source.bytes,
     )
     refuse_change(source)

@@ -50,8 +50,9 @@ def mark(data: bytes, delimiter: int, quoted: bool) -> Marks:
 
 def outside_quotes(values: Bytes) -> Flags:
     """Return which bytes of text with well-formed quotes stand outside them; a closing quote does."""
-    inside = np.bitwise_xor.accumulate((values == ord(QUOTE)).view(np.uint8))
-    return inside == 0
+    inside: Bytes = np.bitwise_xor.accumulate((values == ord(QUOTE)).view(np.uint8))
+    outside: Flags = inside == 0
+    return outside
 
 
 def good_end(data: bytes, delimiter: int, final: bool) -> tuple[int, bool]:

@@ -26,6 +26,10 @@ class ParquetList:
     info: ListInfo
     height: int
 
+    def sha256(self) -> str:
+        """Return the digest of the file's bytes."""
+        return digest(self.source)
+
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[Batch]:
         """Yield the rows in order, at most `rows` at a time."""
         before = 0
@@ -73,7 +77,6 @@ def open_parquet(source: Source) -> ParquetList:
             ),
             *(() if height else ("there are columns and no row",)),
         ),
-        sha256=digest(source),
         bytes=source.bytes,
     )
     return ParquetList(source, info, height)

@@ -41,8 +41,7 @@ class ListInfo:
     `format` is `csv` (any text), `parquet` or `xlsx`; `compression` is `gzip`, `zstd` or None.
     `encoding` is a name that Python knows, None for Parquet and Excel. `delimiter` is None there too,
     and for a text file of one column. `columns` are the header's names after blank and duplicate
-    ones were mended. `notes` are sentences for a person. `sha256` and `bytes` are of the file as it
-    lies on disk.
+    ones were mended. `notes` are sentences for a person. `bytes` is the size of the file as it lies on disk.
     """
 
     path: Path
@@ -52,7 +51,6 @@ class ListInfo:
     compression: str | None
     columns: tuple[str, ...]
     notes: tuple[str, ...]
-    sha256: str
     bytes: int
 
     def found(self) -> str:
@@ -90,6 +88,10 @@ class ListFile(Protocol):
     @property
     def info(self) -> ListInfo:
         """What was found in the file."""
+        ...
+
+    def sha256(self) -> str:
+        """Return the digest of the file's bytes as they lie on disk, in hexadecimal; reads all of it once."""
         ...
 
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[Batch]:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, cast
 from zipfile import BadZipFile, ZipFile
@@ -41,7 +42,7 @@ READABLE = "CSV, TSV or other text (plain, .gz or .zst), Parquet or Excel (.xlsx
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file of known kind: `csv`, `parquet` or `xlsx`, with the digest of its bytes on disk."""
+    """One file of known kind: `csv`, `parquet` or `xlsx`, and what tells that it changed."""
 
     path: Path
     format: str
@@ -105,10 +106,18 @@ def _refuse_false_name(path: Path, kind: str) -> None:
         )
 
 
+@lru_cache(maxsize=64)
 def digest(source: Source) -> str:
-    """Return the SHA-256 of the file's bytes in hexadecimal."""
+    """Return the SHA-256 of the file's bytes in hexadecimal.
+
+    Raises:
+        BadInput: the file changed since it was identified, or cannot be read.
+    """
     with readable(source.path), source.path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        refuse_change(source)
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+        refuse_change(source)
+    return found
 
 
 def blocks(source: Source, size: int) -> Iterator[tuple[bytes, int]]:

@@ -30,6 +30,10 @@ class TextList:
     info: ListInfo
     block_bytes: int = BLOCK_BYTES
 
+    def sha256(self) -> str:
+        """Return the digest of the file's bytes."""
+        return digest(self.source)
+
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[Batch]:
         """Yield the records in order, at most `rows` at a time, and fewer where they are very long."""
         waiting: list[Piece] = []
@@ -67,11 +71,7 @@ class TextList:
 
 def open_text(source: Source, wanted: Sequence[str] = ()) -> TextList:
     """Return the open text file: its encoding, delimiter and header found, the latter by `wanted` names."""
-    # The digest is made beside the survey of the text: both read every byte.
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        digested = beside.submit(digest, source)
-        encoding = find_encoding(source)
-        sha256 = digested.result()
+    encoding = find_encoding(source)
     head, complete = _head(source, encoding)
     dialect = find_dialect(source.path, head, complete, wanted)
     info = ListInfo(
@@ -82,7 +82,6 @@ def open_text(source: Source, wanted: Sequence[str] = ()) -> TextList:
         compression=source.compression,
         columns=dialect.columns,
         notes=(*_packing(source), *encoding.notes, *dialect.notes),
-        sha256=sha256,
         bytes=source.bytes,
     )
     return TextList(source, encoding, dialect, info)

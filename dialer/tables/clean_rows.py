@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from dialer.calls.mended import TOLD
+from dialer.calls.told import TOLD
 from dialer.lists import Batch
 from dialer.lists.shape import no_broken
 from dialer.tables.fields import names_beside
