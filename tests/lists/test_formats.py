@@ -197,7 +197,7 @@ def test_packed_text_is_read_by_its_first_bytes(write):
     ]:
         opened = open_list(write(data, name))
         assert (opened.info.compression, len(opened.info.notes)) == (found, noted)
-        assert (opened.info.bytes, opened.info.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+        assert (opened.info.bytes, opened.sha256()) == (len(data), hashlib.sha256(data).hexdigest())
         *_, last = opened.batches()
         assert last.bytes_read == len(data)
         assert rows_of(opened) == ROWS
