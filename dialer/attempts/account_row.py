@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from dialer.attempts.line_parts import IN_PARTS, PartAsk, PartGrant, divide, read_parts, write_parts
 from dialer.attempts.line_slots import Ask, Grant, LineRow, RequestRule, reserve_calls, reserve_requests
 from dialer.attempts.windows import FULL, Slowed, slowed
 from dialer.store.database import Dialects, Store
@@ -29,6 +30,17 @@ MOVE_LINE = Dialects(
     UPDATE accounts SET call_slot_at_us = :call_slot_at_us, sole_worker = :sole_worker,
         sole_until_us = :sole_until_us, line_worker = :line_worker, shared_until_us = :shared_until_us,
         wanted_at_us = :wanted_at_us
+    WHERE account = :account"""
+)
+
+PARTS = Dialects(
+    sqlite="SELECT line_parts FROM accounts WHERE account = :account",
+    postgresql="SELECT line_parts FROM accounts WHERE account = :account FOR UPDATE",
+)
+
+MOVE_PARTS = Dialects(
+    """
+    UPDATE accounts SET line_parts = :line_parts, sole_worker = :sole_worker, sole_until_us = :sole_until_us
     WHERE account = :account"""
 )
 
@@ -93,6 +105,26 @@ def take_slots(store: Store, account: str, ask: Ask) -> Grant:
         before = LineRow(*store.execute(connection, LINE, account=account)[0])
         row, grant = reserve_calls(before, ask, store.now_us(connection))
         store.execute(connection, MOVE_LINE, account=account, **row._asdict())
+        return grant
+
+
+def take_part(store: Store, account: str, ask: PartAsk) -> PartGrant:
+    """Give a worker its part of the account's line of calls, or let it keep it."""
+    with store.write() as connection:
+        before = LineRow(*store.execute(connection, LINE, account=account)[0])
+        written = store.execute(connection, PARTS, account=account)[0][0]
+        now_us = store.now_us(connection)
+        parts = read_parts(written, before, ask.window_us, ask.total)
+        parts, grant = divide(parts, ask, now_us)
+        until_us = max(one.until_us for one in parts.held)
+        store.execute(
+            connection,
+            MOVE_PARTS,
+            account=account,
+            line_parts=write_parts(parts),
+            sole_worker=IN_PARTS,
+            sole_until_us=until_us,
+        )
         return grant
 
 

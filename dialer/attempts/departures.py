@@ -58,6 +58,14 @@ class Departures:
         self._strays = STRAYS_MAX  # the share of moments at which most answers came late
         self._moment = (-math.inf, 0, 0)
 
+    def keep(self, windows: Sequence[Window]) -> None:
+        """Keep other windows from now on, narrower ones or as narrow as those at the beginning."""
+        self._rules = all_rules(windows)
+
+    def since(self, moment: float) -> int:
+        """Return how many departures are counted after a moment."""
+        return len(self._log) - bisect_left(self._log, moment)
+
     @property
     def longest_s(self) -> float:
         """Return the length of the longest window."""

@@ -12,8 +12,10 @@ import anyio.to_thread
 
 from dialer.attempts import account_row
 from dialer.attempts.line import LinePace, RequestPace
+from dialer.attempts.line_parts import PARTS_FROM, PartAsk, PartGrant
 from dialer.attempts.line_slots import Ask, Grant, request_rule
 from dialer.attempts.pace import Gate, LocalPace, take_together
+from dialer.attempts.part_pace import PartPace
 from dialer.attempts.windows import Slowed, Window
 from dialer.base.clock import Clock
 from dialer.base.settings import Account
@@ -34,7 +36,7 @@ class AccountPace:
         requests_per_minute: int | None,
         clock: Clock,
         *,
-        calls: LocalPace | LinePace | None = None,
+        calls: LocalPace | LinePace | PartPace | None = None,
         requests: RequestPace | LocalPace | None = None,
     ) -> None:
         if calls is None and calls_per_second:
@@ -94,7 +96,7 @@ class AccountPace:
         """Count departures of before this process began, by the monotonic clock."""
         departures = list(departures)
         for pace in (self._calls, self._requests):
-            if isinstance(pace, LocalPace | LinePace):
+            if isinstance(pace, LocalPace | LinePace | PartPace):
                 pace.remember(departures)
 
     def hold(self, seconds: float) -> None:
@@ -118,7 +120,7 @@ class AccountPace:
     async def aclose(self) -> None:
         """Ask the database for no more slots."""
         for pace in (self._calls, self._requests):
-            if isinstance(pace, LinePace | RequestPace):
+            if isinstance(pace, LinePace | PartPace | RequestPace):
                 await pace.aclose()
 
     async def _wait_out_hold(self) -> None:
@@ -142,14 +144,20 @@ def shared_pace(
     def in_database(work: Callable[[], T]) -> Awaitable[T]:
         return anyio.to_thread.run_sync(work, limiter=database)
 
-    calls, requests = None, None
-    if account.calls_per_second and not store.is_sqlite:
+    def take_slots(ask: Ask) -> Awaitable[Grant]:
+        return in_database(partial(account_row.take_slots, store, account.name, ask))
 
-        def take_slots(ask: Ask) -> Awaitable[Grant]:
-            return in_database(partial(account_row.take_slots, store, account.name, ask))
+    def take_part(ask: PartAsk) -> Awaitable[PartGrant]:
+        return in_database(partial(account_row.take_part, store, account.name, ask))
 
-        window = Window(account.calls_per_second, 1.0)
-        calls = LinePace([window], worker, take_slots, clock, cold=True, confirmed=True)
+    calls: LinePace | PartPace | None = None
+    requests = None
+    limit = account.calls_per_second
+    if limit and not store.is_sqlite:
+        if limit >= PARTS_FROM and limit == int(limit):
+            calls = PartPace(int(limit), worker, take_part, clock, cold=True, confirmed=True)
+        else:
+            calls = LinePace([Window(limit, 1.0)], worker, take_slots, clock, cold=True, confirmed=True)
     if account.requests_per_minute:
         rule = request_rule(account.requests_per_minute, account.calls_per_second)
 
@@ -157,6 +165,4 @@ def shared_pace(
             return in_database(partial(account_row.take_requests, store, account.name, rule, count))
 
         requests = RequestPace(account.requests_per_minute, rule, take_requests, clock)
-    return AccountPace(
-        account.calls_per_second, account.requests_per_minute, clock, calls=calls, requests=requests
-    )
+    return AccountPace(limit, account.requests_per_minute, clock, calls=calls, requests=requests)

@@ -108,8 +108,7 @@ class LocalPace:
         self.turn = asyncio.Lock()
         self.log = Departures(windows, guard_s, confirmed=confirmed)
         self._rate = full_rate(windows)
-        burst = 1 + BURST_S * self._rate
-        self._bucket = AsyncLimiter(burst, burst / (HEADROOM * self._rate)) if windows else None
+        self._bucket = _bucket(self._rate) if windows else None
         self._spread = False
         self._cold_until = -math.inf if not cold else None
         self._held_until = -math.inf
@@ -118,7 +117,18 @@ class LocalPace:
     @property
     def rate(self) -> float:
         """Departures per second now."""
-        return self._rate * factor_at(self._slowed, self.clock.monotonic())
+        return self._rate * self.factor
+
+    @property
+    def factor(self) -> float:
+        """What refusals have left of the pace."""
+        return factor_at(self._slowed, self.clock.monotonic())
+
+    def keep(self, windows: Sequence[Window]) -> None:
+        """Keep other windows from now on, narrower ones or as narrow as those at the beginning."""
+        self.log.keep(windows)
+        self._rate = full_rate(windows)
+        self._bucket = _bucket(self._rate)
 
     async def take(self) -> float:
         """Wait until one call may depart; return that moment, which is counted. First come, first served."""
@@ -176,3 +186,8 @@ class LocalPace:
         if self._cold_until is None:
             self._cold_until = at + COLD_FOR_S
         self.log.add(at, COLD_LATE_S if at < self._cold_until else None)
+
+
+def _bucket(rate: float) -> AsyncLimiter:
+    burst = 1 + BURST_S * rate
+    return AsyncLimiter(burst, burst / (HEADROOM * rate))
