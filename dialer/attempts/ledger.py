@@ -44,33 +44,48 @@ OPEN = Dialects(
     WHERE contacts.status = 'leased' AND contacts.worker = :worker AND campaigns.state = 'running'
         AND coalesce(campaigns.pace_worker, :worker) = :worker
     ORDER BY contacts.phone
-    ON CONFLICT DO NOTHING
-    RETURNING attempt_id"""
+    ON CONFLICT DO NOTHING"""
 )
 
-ANSWER = Dialects(
-    """
+OPENED = Dialects(
+    "SELECT attempt_id FROM ledger WHERE attempt_id IN (SELECT r.attempt_id FROM ROWS(attempt_id text) AS r)"
+)
+
+_ANSWERED = (
+    "attempt_id text, state text, execution_id text, provider_status text, http_status integer,"
+    " error_code text, error text, sent_at_us bigint, answered_at_us bigint, next_lookup_at_us bigint,"
+    " contact_id bigint, status text, reason text, calls integer, tries integer, next_call_at_us bigint,"
+    " called_at_us bigint"
+)
+_ANSWER = """
     UPDATE ledger SET state = r.state, execution_id = r.execution_id, provider_status = r.provider_status,
         http_status = r.http_status, error_code = r.error_code, error = r.error,
         sent_at_us = r.sent_at_us, answered_at_us = r.answered_at_us, next_lookup_at_us = r.next_lookup_at_us
-    FROM ROWS(attempt_id text, state text, execution_id text, provider_status text,
-        http_status integer, error_code text, error text, sent_at_us bigint, answered_at_us bigint,
-        next_lookup_at_us bigint) AS r
-    WHERE ledger.attempt_id = r.attempt_id AND ledger.state IN ('sending', 'unknown')
-    RETURNING ledger.attempt_id"""
-)
-
-ANSWER_CONTACT = Dialects(
-    """
+    FROM {rows} AS r
+    WHERE ledger.attempt_id = r.attempt_id AND ledger.state IN ('sending', 'unknown')"""
+_ANSWER_CONTACT = """
     UPDATE contacts SET status = r.status, reason = r.reason, calls = r.calls, tries = r.tries,
         next_call_at_us = r.next_call_at_us, worker = NULL,
         last_attempt_id = CASE r.status WHEN 'waiting' THEN contacts.last_attempt_id ELSE r.attempt_id END,
         first_called_at_us = coalesce(contacts.first_called_at_us, r.called_at_us),
         last_called_at_us = coalesce(r.called_at_us, contacts.last_called_at_us)
-    FROM ROWS(attempt_id text, contact_id bigint, status text, reason text, calls integer, tries integer,
-        next_call_at_us bigint, called_at_us bigint) AS r
-    WHERE contacts.contact_id = r.contact_id AND contacts.status IN ('leased', 'unknown')"""
+    FROM {rows} AS r
+    WHERE contacts.contact_id = r.contact_id AND contacts.status IN ('leased', 'unknown') AND r.attempt_id"""
+
+# An answer that was written before, or whose attempt somebody else has settled, leaves the contact alone:
+# it counts only where the ledger took it.
+ANSWERS = Dialects(
+    postgresql=f"""
+    WITH r AS MATERIALIZED (SELECT * FROM ROWS({_ANSWERED}) AS rows ORDER BY attempt_id),
+    written AS ({_ANSWER.format(rows="r")} RETURNING ledger.attempt_id)
+    {_ANSWER_CONTACT.format(rows="r")} IN (SELECT attempt_id FROM written)""",
+    # Nobody else writes meanwhile: what the ledger is about to take can be seen before it does.
+    sqlite=f"""
+    {_ANSWER_CONTACT.format(rows=f"ROWS({_ANSWERED})")} IN (
+        SELECT attempt_id FROM ledger WHERE attempt_id = r.attempt_id AND state IN ('sending', 'unknown'))""",
 )
+
+ANSWERS_OF_LEDGER = Dialects(_ANSWER.format(rows=f"ROWS({_ANSWERED})"))
 
 STATES = Dialects(
     """
@@ -343,14 +358,11 @@ def _exchange(page: _Page, *, together: bool) -> Exchanged:
 
 
 def _record(store: Store, connection: Connection, answers: Sequence[Answer]) -> None:
-    if not answers:
-        return
-    in_order = sorted(answers)
-    rows = store.execute(connection, ANSWER, rows=as_rows(one[:10] for one in in_order))
-    if len(rows) < len(in_order):  # written before, or settled by somebody else
-        written = {row[0] for row in rows}
-        in_order = [one for one in in_order if one.attempt_id in written]
-    store.execute(connection, ANSWER_CONTACT, rows=as_rows((one[0], *one[10:]) for one in in_order))
+    if answers:
+        rows = as_rows(sorted(answers))
+        store.change(connection, ANSWERS, rows=rows)
+        if store.is_sqlite:
+            store.change(connection, ANSWERS_OF_LEDGER, rows=rows)
 
 
 def _record_alone(store: Store, connection: Connection, answer: Answer) -> None:
@@ -422,7 +434,7 @@ def _open(
 ) -> frozenset[str]:
     if not openings:
         return frozenset()
-    rows = desk.store.execute(
+    opened = desk.store.change(
         connection,
         OPEN,
         rows=as_rows((*one[:7], *one.grounds[:4], caps.get(one.attempt_id)) for one in openings),
@@ -431,6 +443,10 @@ def _open(
         worker=desk.worker,
         now_us=now_us,
     )
+    ids = [one.attempt_id for one in openings]
+    if opened == len(ids):
+        return frozenset(ids)
+    rows = desk.store.execute(connection, OPENED, rows=as_rows([one] for one in ids))
     return frozenset(row[0] for row in rows)
 
 
