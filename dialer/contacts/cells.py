@@ -8,12 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from dialer.contacts.columns import dense
 from dialer.contacts.mend import (
     DAMAGED,
     HIDDEN,
     MADE_A_NUMBER,
     PARTED,
     join_notes,
+    said_of_part,
     split,
     uncover,
     undamage,
@@ -41,15 +43,14 @@ class Asked:
         """Return the same for some of the rows."""
         return Asked(self.reader, self.region[rows], self.names, self.types)
 
-    def dialable(self, outcome: I32) -> Flags:
-        """Return which outcomes are valid numbers of an allowed type."""
+    def dialable(self) -> Flags:
+        """Return of each outcome whether it is a valid number of an allowed type."""
         outcomes = self.reader.outcomes
-        allowed = outcomes.verdicts() == Verdict.VALID
+        allowed: Flags = outcomes.verdicts() == Verdict.VALID
         if self.types is not None:
-            known = outcomes.column("type")[: len(allowed)]
+            known = outcomes.columns()["type"][: len(allowed)]
             allowed = allowed & known.is_in(list(self.types)).fill_null(False).to_numpy()
-        found: Flags = allowed[outcome]
-        return found
+        return allowed
 
 
 @dataclass(slots=True)
@@ -69,14 +70,15 @@ def read_cells(texts: pl.Series, asked: Asked, damaged: pl.Series | None = None)
 
     `damaged` marks cells that are known to have lost digits.
     """
-    numbers = asked.reader.read(texts, asked.region, asked.names)
+    numbers = asked.reader.read(texts, asked.region, asked.names, asked.dialable())
+    parts = numbers.parts
     cells = Cells(
         numbers.value,
         numbers.outcome,
         numbers.extension,
-        Sparse.empty(),
-        np.zeros(0, np.int64),
-        np.zeros(0, np.uint64),
+        Sparse(parts.rows, _said_of_parts(parts.rank)),
+        parts.other_rows,
+        parts.other_values,
     )
     suspects = _suspects(texts, numbers, asked)
     if len(suspects):
@@ -141,7 +143,7 @@ def _read_parts(parts: pl.DataFrame, asked: Asked) -> pl.DataFrame:
     place = np.arange(height)
     place[hidden[found]] = height + np.flatnonzero(found)
     value, outcome = numbers.value[place], numbers.outcome[place]
-    extension = numbers.extension.dense("extension", len(places)).gather(place)
+    extension = dense(numbers.extension, len(places)).gather(place).alias("extension")
     uncovered = place >= height
     outcome[parts["damaged"].to_numpy()] = asked.reader.outcomes.code(Outcome(Verdict.DAMAGED))
     hint = pl.when(pl.Series(uncovered)).then(pl.lit("invisible characters dropped"))
@@ -152,7 +154,7 @@ def _read_parts(parts: pl.DataFrame, asked: Asked) -> pl.DataFrame:
         pl.Series("outcome", outcome),
         extension,
         pl.Series("valid", asked.reader.outcomes.verdicts()[outcome] == Verdict.VALID),
-        pl.Series("dialable", asked.dialable(outcome)),
+        pl.Series("dialable", asked.dialable()[outcome]),
         digits=pl.col("text").str.count_matches(r"\d"),
         note=join_notes(pl.col("quotes"), pl.col("note"), hint),
     )
@@ -162,15 +164,9 @@ def _choose(wholes: pl.DataFrame, parts: pl.DataFrame, height: int) -> pl.DataFr
     """Return one line a row: the whole cell, or the first dialable of its parts; `others` as a list."""
     parts = parts.with_columns(rank=pl.int_range(1, pl.len() + 1).over("row"), count=pl.len().over("row"))
     best = parts.sort("row", ~pl.col("dialable"), ~pl.col("valid"), "rank", maintain_order=True)
-    ordinal = (
-        pl.when(pl.col("rank") == 1).then(pl.lit("1st"))
-        .when(pl.col("rank") == 2).then(pl.lit("2nd"))
-        .when(pl.col("rank") == 3).then(pl.lit("3rd"))
-        .otherwise(pl.format("{}th", "rank"))
-    )  # fmt: skip
     summary = best.group_by("row", maintain_order=True).agg(
         pl.col("value", "outcome", "extension", "valid").first().name.suffix("_part"),
-        note_part=join_notes(pl.col("note"), pl.format("{} number of the cell used", ordinal)).first(),
+        note_part=join_notes(pl.col("note"), said_of_part(pl.col("rank"))).first(),
         long_parts=(pl.col("digits") >= DIGITS_OF_A_NUMBER).sum(),
         valid_parts=pl.col("valid").sum(),
         others=pl.col("value").filter("dialable").unique(maintain_order=True),
@@ -191,10 +187,14 @@ def _choose(wholes: pl.DataFrame, parts: pl.DataFrame, height: int) -> pl.DataFr
     )
 
 
+def _said_of_parts(rank: I64) -> pl.Series:
+    return pl.DataFrame({"rank": rank}).select(said=said_of_part(pl.col("rank")))["said"]
+
+
 def _write(cells: Cells, rows: I64, chosen: pl.DataFrame) -> None:
     cells.value[rows] = chosen["value"].to_numpy()
     cells.outcome[rows] = chosen["outcome"].to_numpy()
-    cells.repaired = _sparse(chosen["note"]).shifted(rows)
+    cells.repaired = cells.repaired.joined(_sparse(chosen["note"]).shifted(rows))
     kept = ~np.isin(cells.extension.rows, rows)
     added = _sparse(chosen["extension"]).shifted(rows)
     cells.extension = Sparse(
@@ -204,8 +204,8 @@ def _write(cells: Cells, rows: I64, chosen: pl.DataFrame) -> None:
     others = chosen.with_columns(row=pl.Series(rows)).filter(pl.col("others").list.len() > 1).select(
         "row", "value", "others"
     ).explode("others").filter(pl.col("others") != pl.col("value"))  # fmt: skip
-    cells.other_rows = others["row"].to_numpy()
-    cells.other_values = others["others"].to_numpy()
+    cells.other_rows = np.concatenate([cells.other_rows, others["row"].to_numpy()])
+    cells.other_values = np.concatenate([cells.other_values, others["others"].to_numpy()])
 
 
 def _sparse(texts: pl.Series) -> Sparse:

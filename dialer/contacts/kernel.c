@@ -80,11 +80,25 @@ typedef struct {
     uint64_t *value;
     int32_t *outcome;
     int64_t *rest;       /* rows that are left to Python */
+    int32_t *rest_head;  /* the first four digits of those with more digits than the tables, -1 for all others */
+    uint8_t *rest_count; /* how many digits these have */
+    uint8_t *rest_plus;  /* and whether a + stands before them */
     int64_t *suspects;   /* rows that a repair may change */
     int64_t *extended;   /* rows with an extension, */
     uint8_t *extensions; /* which are views into the texts */
     int64_t counts[3];
 } Answers;
+
+/* Cells of several numbers, of which one was chosen: what is wanted, and where to say so. */
+typedef struct {
+    const uint8_t *dialable; /* of each outcome: whether its numbers may be called */
+    int64_t *parted;         /* rows whose answer is that of a part, */
+    int64_t *rank;           /* and of which one, counted from 1 */
+    int64_t *other_rows;     /* the other dialable numbers of these rows */
+    uint64_t *other_values;
+    int64_t room;            /* for so many others */
+    int64_t counts[2];
+} Parts;
 
 enum { NUMBER, TOO_SHORT, TOO_LONG, RETRY, ASK, IDD = 32, DROP = 64, NO_REGION = 254, NO_DIGITS = 255 };
 enum { VALID = 0, PARSED_MAX = 5, NOT_A_NUMBER = 6, UNKNOWN_CODE, WITHOUT_REGION, SHORT_TEXT, LONG_TEXT };
@@ -150,6 +164,18 @@ static inline Text text_at(const Texts *texts, int64_t row) {
         text.bytes = texts->data[buffer] + offset;
     }
     return text;
+}
+
+static void put_view(uint8_t *view, const uint8_t *bytes, uint32_t size, uint32_t buffer, uint32_t offset) {
+    memset(view, 0, VIEW);
+    memcpy(view, &size, 4);
+    if (size <= INLINE) {
+        memcpy(view + 4, bytes, size);
+    } else {
+        memcpy(view + 4, bytes, 4);
+        memcpy(view + 8, &buffer, 4);
+        memcpy(view + 12, &offset, 4);
+    }
 }
 
 /* ----------------------------------------------------------------------------------------------- look-ups */
@@ -495,12 +521,13 @@ static int take_apart(const Plans *plans, Text text, Slot *slot) {
             digit = here - DIGIT_0;
         if (digit < 0)
             continue;
-        if (count == SLOT_DIGITS)
-            return UNDECIDED;
-        slot->digit[ZEROS + count++] = (uint8_t)('0' + digit);
+        /* What is too long for the tables need not be kept whole. */
+        slot->digit[ZEROS + (count < SLOT_DIGITS ? count : SLOT_DIGITS)] = (uint8_t)('0' + digit);
+        count++;
     }
     slot->count = count;
-    return 0;
+    /* reader.py says of spelled numbers that are too long what phonenumbers says. */
+    return letters >= 3 && count > DIGITS_MAX ? UNDECIDED : 0;
 }
 
 /* ------------------------------------------------------------------------------------------------ repairs */
@@ -548,6 +575,9 @@ static int suspicion(Text text) {
             break;
         }
     }
+    /* Without digits it is no number, whatever is done to it. */
+    if (!digits)
+        return 0;
     if (digits >= 14)
         found |= ROOMY;
     int64_t end = size;
@@ -559,10 +589,6 @@ static int suspicion(Text text) {
     if (zeros < end && zeros > 0 && (byte[zeros - 1] == '.' || byte[zeros - 1] == ','))
         found |= DAMAGED;
     return found;
-}
-
-static int suspected(int found, int valid) {
-    return (found & DAMAGED) || (!valid && found & HIDDEN) || (found & PARTED && (!valid || found & ROOMY));
 }
 
 /* ----------------------------------------------------------------------------------------- a chunk of rows */
@@ -620,6 +646,186 @@ static inline int read_plain(const uint8_t kinds[256], Text text, Slot *slot) {
     return seen;
 }
 
+/* ------------------------------------------------------------------------------- one text, and parts of a cell */
+
+typedef struct {
+    uint64_t value;
+    int32_t outcome;
+    uint16_t extension, extension_size;
+    int valid, dialable;
+} Part;
+
+/* Reads one text from a region, without any haste. */
+static Part read_one(const Plans *plans, const Parts *parts, Text text, int64_t region) {
+    Slot slot;
+    Part part = {0, 0, 0, 0, 0, 0};
+    slot.extension_size = 0;
+    part.outcome = take_apart(plans, text, &slot);
+    if (part.outcome)
+        return part;
+    part.outcome = UNDECIDED;
+    if (slot.count > DIGITS_MAX)
+        return part;
+    memset(slot.digit, '0', ZEROS);
+    Reading reading = {value_of(&slot), slot.count, 0, 0};
+    uint64_t place = slot.plus ? INTERNATIONAL : (uint64_t)plans->national[region];
+    reading.run = find(&plans->plans, key_of(place, reading.count, reading.value));
+    reading.action = plans->runs[reading.run].action;
+    if (reading.action != NUMBER)
+        follow(plans, region, &reading);
+    if (reading.action != NUMBER) {
+        part.outcome = rejected(reading.action);
+        return part;
+    }
+    const Run *run = &plans->runs[reading.run];
+    uint64_t value = reading.value + (uint64_t)run->delta;
+    part.outcome = plans->outcome[find(&plans->kinds, key_of(0, run->length, value))];
+    if (part.outcome < 0)
+        return part;
+    int verdict = plans->verdict[part.outcome];
+    part.value = value;
+    part.valid = verdict == VALID;
+    part.dialable = parts->dialable[part.outcome];
+    if (verdict <= PARSED_MAX) {
+        part.extension = slot.extension;
+        part.extension_size = slot.extension_size;
+    }
+    return part;
+}
+
+static int is_separator(uint8_t byte) { return byte == ';' || byte == ',' || byte == '|' || byte == '/'; }
+
+/* Returns how many bytes separate two numbers here, in text that has no control characters. */
+static int64_t separator_at(Text text, int64_t at) {
+    int64_t size = 0;
+    while (at + size < text.size && is_separator(text.bytes[at + size]))
+        size++;
+    if (size)
+        return size;
+    if (text.bytes[at] == '&')
+        return 1;
+    const uint8_t *byte = text.bytes + at;
+    int64_t left = text.size - at;
+    if (byte[0] != ' ')
+        return 0;
+    if (left >= 4 && (byte[1] | 32) == 'o' && (byte[2] | 32) == 'r' && byte[3] == ' ')
+        return 4;
+    if (left >= 5 && (byte[1] | 32) == 'a' && (byte[2] | 32) == 'n' && (byte[3] | 32) == 'd' && byte[4] == ' ')
+        return 5;
+    return 0;
+}
+
+enum { PARTS_MAX = 8, PART_DIGITS = 7, CELL_MAX = 4096, LEAVE = 0, CHOSEN, ASK_PYTHON };
+
+/* Chooses among the numbers of a cell as cells.py does, where they are plain ASCII; `whole` becomes the answer.
+ * Returns LEAVE where the cell as a whole is the answer. */
+static int choose(const Plans *plans, Parts *parts, Text text, int64_t region, int64_t row, Part *whole) {
+    Part found[PARTS_MAX];
+    int count = 0, longer = 0, valid = 0;
+    if (text.size > CELL_MAX)
+        return ASK_PYTHON;
+    /* ',,' waits for an extension. What a spreadsheet made of a number is for mend.py. */
+    for (int64_t at = 0; at + 1 < text.size; at++) {
+        if (text.bytes[at] == ',' && text.bytes[at + 1] == ',')
+            return LEAVE;
+        if (text.bytes[at] == '.' && text.bytes[at + 1] == '0')
+            return ASK_PYTHON;
+    }
+    for (int64_t begin = 0, at = 0; at <= text.size; at++) {
+        int64_t gap = at < text.size ? separator_at(text, at) : 1;
+        if (!gap)
+            continue;
+        Text part = {text.bytes + begin, at - begin};
+        int digits = 0;
+        for (int64_t place = 0; place < part.size; place++)
+            digits += (uint8_t)(part.bytes[place] - '0') < 10;
+        if (digits) {
+            if (count == PARTS_MAX)
+                return ASK_PYTHON;
+            found[count] = read_one(plans, parts, part, region);
+            if (found[count].outcome < 0)
+                return ASK_PYTHON;
+            found[count].extension = (uint16_t)(found[count].extension + begin);
+            valid += found[count].valid;
+            longer += digits >= PART_DIGITS;
+            count++;
+        }
+        begin = at + gap;
+        at = begin - 1;
+    }
+    if (longer < 2 && valid < 2 && !(valid && !whole->valid))
+        return LEAVE;
+    int best = 0;
+    for (int index = 1; index < count; index++)
+        if (found[index].dialable > found[best].dialable ||
+            (found[index].dialable == found[best].dialable && found[index].valid > found[best].valid))
+            best = index;
+    if (parts->counts[1] + count > parts->room)
+        return ASK_PYTHON;
+    *whole = found[best];
+    parts->parted[parts->counts[0]] = row;
+    parts->rank[parts->counts[0]++] = best + 1;
+    for (int index = 0; index < count; index++) {
+        int new = found[index].dialable && found[index].value != whole->value;
+        for (int before = 0; before < index; before++)
+            new = new && !(found[before].dialable && found[before].value == found[index].value);
+        if (new) {
+            parts->other_rows[parts->counts[1]] = row;
+            parts->other_values[parts->counts[1]++] = found[index].value;
+        }
+    }
+    return CHOSEN;
+}
+
+/* What mend.py drops from a text that is no number: 1, what it makes a space: 2. */
+static int hides(int32_t point) {
+    if (point == '\t' || point == 0xA0 || point == 0x1680 || (point >= 0x2000 && point <= 0x200A) || point == 0x202F ||
+        point == 0x205F || point == 0x3000)
+        return 2;
+    return point < 0x20 || (point >= 0x7F && point < 0xA0) || point == 0xAD || point == 0x61C || point == 0x180E ||
+           (point >= 0x200B && point <= 0x200F) || (point >= 0x202A && point <= 0x202E) ||
+           (point >= 0x2060 && point <= 0x2069) || point == 0xFEFF;
+}
+
+enum { UNCOVERED_MAX = 512 };
+
+/* Returns whether a text may be a number without its invisible characters. */
+static int uncovers(const Plans *plans, const Parts *parts, Text text, int64_t region) {
+    uint8_t bytes[UNCOVERED_MAX];
+    int64_t size = 0;
+    const uint8_t *at = text.bytes, *end = text.bytes + text.size;
+    if (text.size > UNCOVERED_MAX)
+        return 1;
+    while (at < end) {
+        const uint8_t *begin = at;
+        int32_t point = code_point(&at, end);
+        if (point < 0)
+            return 1;
+        int hidden = hides(point);
+        if (hidden == 2)
+            bytes[size++] = ' ';
+        for (; !hidden && begin < at; begin++)
+            bytes[size++] = *begin;
+    }
+    Text plain = {bytes, size};
+    Part part = read_one(plans, parts, plain, region);
+    return part.outcome < 0 || part.valid;
+}
+
+/* Decides on the answer of a text that looks as if something was done to it; says whether mend.py must see it. */
+static int repairable(const Plans *plans, Parts *parts, Text text, int suspicion, int64_t region, int64_t row,
+                      Part *whole, int *chosen) {
+    *chosen = 0;
+    if (suspicion & DAMAGED)
+        return 1;
+    if (suspicion & PARTED && (!whole->valid || suspicion & ROOMY)) {
+        int choice = suspicion & HIDDEN ? ASK_PYTHON : choose(plans, parts, text, region, row, whole);
+        *chosen = choice == CHOSEN;
+        return choice == ASK_PYTHON;
+    }
+    return suspicion & HIDDEN && !whole->valid && uncovers(plans, parts, text, region);
+}
+
 /* One block at work; all look-ups of a step are under way at the same time. */
 typedef struct {
     Slot slot[BLOCK];
@@ -627,11 +833,24 @@ typedef struct {
     uint64_t value[BLOCK], key[BLOCK];
     int64_t bucket[BLOCK], run[BLOCK];
     int32_t outcome[BLOCK];
-    uint8_t open[BLOCK], suspicion[BLOCK];
+    uint8_t open[BLOCK], many[BLOCK], suspicion[BLOCK];
 } Block;
 
+/* Notes a row that Python has to look at. */
+static void leave(Answers *answers, int64_t row, const Slot *slot, int many) {
+    int64_t at = answers->counts[0]++;
+    const uint8_t *head = slot->digit + ZEROS;
+    answers->rest[at] = row;
+    answers->rest_head[at] = -1;
+    if (many) {
+        answers->rest_head[at] = (head[0] - '0') * 1000 + (head[1] - '0') * 100 + (head[2] - '0') * 10 + head[3] - '0';
+        answers->rest_count[at] = (uint8_t)slot->count;
+        answers->rest_plus[at] = (uint8_t)slot->plus;
+    }
+}
+
 static void read_block(const Texts *texts, const Plans *plans, const uint8_t kinds[256], const int64_t *region,
-                       int64_t begin, int rows, Block *block, Answers *answers) {
+                       int64_t begin, int rows, Block *block, Answers *answers, Parts *parts) {
     for (int row = 0; row < rows; row++) {
         Slot *slot = &block->slot[row];
         Text text = block->text[row] = text_at(texts, begin + row);
@@ -644,10 +863,13 @@ static void read_block(const Texts *texts, const Plans *plans, const uint8_t kin
             if (seen & (IS_ODD | IS_PARTING)) {
                 if (seen & IS_ODD)
                     stopped = take_apart(plans, text, slot);
-                block->suspicion[row] = (uint8_t)suspicion(text);
+                if (parts)
+                    block->suspicion[row] = (uint8_t)suspicion(text);
             }
         }
         int64_t mine = region ? region[begin + row] : 0;
+        /* With 19 digits it depends on what the look-up says. */
+        block->many[row] = !stopped && slot->count > DIGITS_MAX;
         if (RARELY(mine < 0 || mine >= plans->regions || (!stopped && slot->count > DIGITS_MAX + 1)))
             stopped = UNDECIDED;
         block->open[row] = !stopped;
@@ -705,40 +927,44 @@ static void read_block(const Texts *texts, const Plans *plans, const uint8_t kin
             int64_t kind = find_in(&plans->kinds, block->bucket[row], block->key[row]);
             block->outcome[row] = plans->outcome[kind];
         }
-        int32_t outcome = answers->outcome[here] = block->outcome[row];
+        int32_t outcome = block->outcome[row];
         answers->value[here] = block->value[row];
+        answers->outcome[here] = outcome;
+        const Slot *slot = &block->slot[row];
         if (RARELY(outcome < 0)) {
-            answers->rest[answers->counts[0]++] = here;
+            leave(answers, here, slot, block->many[row]);
             /* Nobody knows yet whether it is valid. */
-            if (block->suspicion[row] & (DAMAGED | HIDDEN | PARTED) || block->text[row].size < 0)
+            if (parts && (block->suspicion[row] & (DAMAGED | HIDDEN | PARTED) || block->text[row].size < 0))
                 answers->suspects[answers->counts[1]++] = here;
             continue;
         }
-        int verdict = plans->verdict[outcome];
-        if (block->suspicion[row] && suspected(block->suspicion[row], verdict == VALID))
-            answers->suspects[answers->counts[1]++] = here;
-        const Slot *slot = &block->slot[row];
-        if (RARELY(slot->extension_size) && verdict <= PARSED_MAX) {
-            uint8_t *view = answers->extensions + answers->counts[2] * VIEW;
-            const uint8_t *bytes = block->text[row].bytes + slot->extension;
-            uint32_t size = slot->extension_size;
-            memset(view, 0, VIEW);
-            memcpy(view, &size, 4);
-            if (size <= INLINE) {
-                memcpy(view + 4, bytes, size);
-            } else {
-                const uint8_t *source = texts->views + here * VIEW;
-                uint32_t offset = word_at(source + 12) + slot->extension;
-                memcpy(view + 4, bytes, 4);
-                memcpy(view + 8, source + 8, 4);
-                memcpy(view + 12, &offset, 4);
+        if (RARELY(slot->extension_size != 0 || block->suspicion[row] != 0)) {
+            int verdict = plans->verdict[outcome], chosen = 0;
+            Part part = {block->value[row], outcome, slot->extension, 0, verdict == VALID, 0};
+            if (verdict <= PARSED_MAX)
+                part.extension_size = slot->extension_size;
+            if (block->suspicion[row] &&
+                repairable(plans, parts, block->text[row], block->suspicion[row], region ? region[here] : 0, here,
+                           &part, &chosen))
+                answers->suspects[answers->counts[1]++] = here;
+            if (chosen) {
+                answers->value[here] = part.value;
+                answers->outcome[here] = part.outcome;
             }
-            answers->extended[answers->counts[2]++] = here;
+            if (part.extension_size) {
+                /* A text with so long an extension stands outside of its view. */
+                const uint8_t *source = texts->views + here * VIEW;
+                put_view(answers->extensions + answers->counts[2] * VIEW, block->text[row].bytes + part.extension,
+                         part.extension_size, word_at(source + 8), word_at(source + 12) + part.extension);
+                answers->extended[answers->counts[2]++] = here;
+            }
         }
     }
 }
 
-PUBLIC void dialer_read(const Texts *texts, const Plans *plans, const int64_t *region, Answers *answers) {
+/* Reads a column of texts; without `parts` exactly as libphonenumber does, and nothing is suspected. */
+PUBLIC void dialer_read(const Texts *texts, const Plans *plans, const int64_t *region, Answers *answers,
+                        Parts *parts) {
     uint8_t kinds[256];
     Block block;
     for (int byte = 0; byte < 256; byte++)
@@ -746,9 +972,242 @@ PUBLIC void dialer_read(const Texts *texts, const Plans *plans, const int64_t *r
     for (int row = 0; row < BLOCK; row++)
         memset(block.slot[row].digit, '0', ZEROS);
     memset(answers->counts, 0, sizeof answers->counts);
+    if (parts)
+        memset(parts->counts, 0, sizeof parts->counts);
     for (int64_t begin = 0; begin < texts->rows; begin += BLOCK) {
         int64_t left = texts->rows - begin;
-        read_block(texts, plans, kinds, region, begin, left < BLOCK ? (int)left : BLOCK, &block, answers);
+        read_block(texts, plans, kinds, region, begin, left < BLOCK ? (int)left : BLOCK, &block, answers, parts);
+    }
+}
+
+/* ---------------------------------------------------------------------------- columns out of values and codes */
+
+/* Writes eight digits as text; the inverse of eight_digits. */
+static void put_eight(uint8_t *text, uint64_t value) {
+    uint64_t fours = value / 10000 | (value % 10000) << 32;
+    uint64_t hundreds = (fours * 10486 >> 20) & 0x0000007F0000007Fu;
+    uint64_t pairs = hundreds | (fours - hundreds * 100) << 16;
+    uint64_t tens = (pairs * 103 >> 10) & 0x000F000F000F000Fu;
+    uint64_t digits = (tens | (pairs - tens * 10) << 8) + 0x3030303030303030u;
+    memcpy(text, &digits, sizeof digits);
+}
+
+enum { E164_MAX = 20, E164_ROOM = 32, FIELDS = 3 };
+
+static unsigned digits_of(uint64_t value) {
+    unsigned digits = 1;
+#if defined(__GNUC__)
+    /* log10(2) is 1233 / 4096, or up to one less than needed. */
+    digits = (unsigned)(64 - __builtin_clzll(value | 1)) * 1233 >> 12;
+    digits += digits == 0;
+#endif
+    while (digits < 20 && value >= TENS[digits])
+        digits++;
+    return digits;
+}
+
+/* Writes + and the digits, and spare bytes up to E164_ROOM; returns the size. */
+static uint32_t put_e164(uint8_t *to, uint64_t value) {
+    uint8_t text[48];
+    uint64_t rest = value / 100000000u;
+    put_eight(text + 16, value % 100000000u);
+    put_eight(text + 8, rest % 100000000u);
+    put_eight(text, rest / 100000000u);
+    memset(text + 24, 0, 24);
+    unsigned digits = digits_of(value);
+    to[0] = '+';
+    memcpy(to + 1, text + 24 - digits, 24);
+    return digits + 1;
+}
+
+/* A text column for each field of an outcome: views by code, and whether there is a text. */
+typedef struct {
+    const uint8_t *views[FIELDS];
+    const uint8_t *known[FIELDS];
+    const uint8_t *shown; /* of each code: whether its rows get columns at all */
+    int64_t codes;
+} Fields;
+
+/* `bytes` has room for E164_MAX a row and E164_ROOM more; validity is one bit a row, all clear at first. */
+typedef struct {
+    uint8_t *phones;
+    uint8_t *bytes;
+    uint8_t *validity;
+    uint8_t *field[FIELDS];
+    uint8_t *field_validity[FIELDS];
+    int64_t *hidden; /* rows without columns */
+    int64_t size;    /* of `bytes` */
+    int64_t hidden_rows;
+    int64_t nulls[FIELDS];
+} Columns;
+
+PUBLIC void dialer_columns(const uint64_t *value, const int32_t *outcome, int64_t rows, const Fields *fields,
+                           Columns *columns) {
+    int64_t size = 0, hidden = 0, known[FIELDS] = {0};
+    for (int64_t row = 0; row < rows; row++) {
+        int32_t code = outcome[row];
+        uint8_t *phone = columns->phones + row * VIEW;
+        if (code < 0 || code >= fields->codes || !fields->shown[code]) {
+            memset(phone, 0, VIEW);
+            for (int field = 0; field < FIELDS; field++)
+                memset(columns->field[field] + row * VIEW, 0, VIEW);
+            columns->hidden[hidden++] = row;
+            continue;
+        }
+        uint8_t bit = (uint8_t)(1 << (row & 7));
+        uint32_t written = put_e164(columns->bytes + size, value[row]);
+        put_view(phone, columns->bytes + size, written, 0, (uint32_t)size);
+        columns->validity[row >> 3] |= bit;
+        if (written > INLINE)
+            size += written;
+        for (int field = 0; field < FIELDS; field++) {
+            memcpy(columns->field[field] + row * VIEW, fields->views[field] + (int64_t)code * VIEW, VIEW);
+            int there = fields->known[field][code];
+            columns->field_validity[field][row >> 3] |= there ? bit : 0;
+            known[field] += there;
+        }
+    }
+    columns->size = size;
+    columns->hidden_rows = hidden;
+    for (int field = 0; field < FIELDS; field++)
+        columns->nulls[field] = rows - known[field];
+}
+
+/* Puts texts of a table into the given rows of a column that is empty so far. */
+PUBLIC void dialer_spread(const uint8_t *table, const uint8_t *known, int64_t texts, const int64_t *which,
+                          const int64_t *rows, int64_t count, uint8_t *views, uint8_t *validity, int64_t *filled) {
+    for (int64_t at = 0; at < count; at++) {
+        int64_t text = which[at], row = rows[at];
+        if (text < 0 || text >= texts || !known[text])
+            continue;
+        memcpy(views + row * VIEW, table + text * VIEW, VIEW);
+        validity[row >> 3] |= (uint8_t)(1 << (row & 7));
+        ++*filled;
+    }
+}
+
+/* ------------------------------------------------------------------------------------- what different ones are */
+
+enum { SEATS = 1 << 14, DIFFERENT_MAX = SEATS / 2 };
+
+static uint64_t mixed(uint64_t low, uint64_t high) {
+    uint64_t hash = (low ^ (high >> 29) ^ (high << 35)) * 0x9E3779B97F4A7C15u;
+    hash ^= hash >> 32;
+    hash *= 0xD6E8FEB86659FD93u;
+    return hash ^ hash >> 32;
+}
+
+/* Returns how many different keys there are, and for each row which: `first` are the rows that had one first.
+ *
+ * `seats` are SEATS places for row numbers. Returns -1 where there are more than DIFFERENT_MAX. */
+PUBLIC int64_t dialer_group(const uint64_t *keys, int64_t rows, int32_t *seats, int64_t *which, int64_t *first) {
+    int64_t different = 0;
+    memset(seats, 0xFF, SEATS * sizeof *seats);
+    for (int64_t row = 0; row < rows; row++) {
+        uint64_t seat = mixed(keys[row], 0) & (SEATS - 1);
+        while (seats[seat] >= 0 && keys[first[seats[seat]]] != keys[row])
+            seat = (seat + 1) & (SEATS - 1);
+        if (seats[seat] < 0) {
+            if (different == DIFFERENT_MAX)
+                return -1;
+            first[different] = row;
+            seats[seat] = (int32_t)different++;
+        }
+        which[row] = seats[seat];
+    }
+    return different;
+}
+
+/* The same for texts; nulls are one of the different ones. */
+PUBLIC int64_t dialer_index(const Texts *texts, int32_t *seats, int64_t *which, int64_t *first) {
+    int64_t different = 0;
+    memset(seats, 0xFF, SEATS * sizeof *seats);
+    for (int64_t row = 0; row < texts->rows; row++) {
+        Text text = text_at(texts, row);
+        if (text.size < 0)
+            return -1;
+        int null = is_null(texts, row);
+        uint64_t head[2] = {0, 0};
+        memcpy(head, text.bytes, text.size < VIEW ? (size_t)text.size : VIEW);
+        uint64_t seat = mixed(head[0], head[1] ^ (uint64_t)text.size << 40 ^ (uint64_t)null << 60) & (SEATS - 1);
+        for (; seats[seat] >= 0; seat = (seat + 1) & (SEATS - 1)) {
+            int64_t other = first[seats[seat]];
+            Text known = text_at(texts, other);
+            if (known.size == text.size && is_null(texts, other) == null &&
+                memcmp(known.bytes, text.bytes, (size_t)text.size) == 0)
+                break;
+        }
+        if (seats[seat] < 0) {
+            if (different == DIFFERENT_MAX)
+                return -1;
+            first[different] = row;
+            seats[seat] = (int32_t)different++;
+        }
+        which[row] = seats[seat];
+    }
+    return different;
+}
+
+/* --------------------------------------------------------------------------------- why rejected rows are rejected */
+
+enum { HAS_PLUS = 1, IS_BLANK = 2, IS_BARE = 4, IS_FOREIGN = 8 };
+enum { COUNTED_MAX = 9999 };
+
+/* Tells of each of the given rows how many digits it has, their value if these are 19 at most, and whether a +
+ * stands before them, nothing is written there, only a label stands before digits and marks (bare), or there is
+ * more than ASCII (then the first three are for Python to find out). */
+PUBLIC void dialer_describe(const Texts *texts, const int64_t *rows, int64_t count, int64_t *digits, uint64_t *value,
+                            uint8_t *about) {
+    for (int64_t at = 0; at < count; at++) {
+        Text text = text_at(texts, rows[at]);
+        int64_t counted = 0;
+        uint64_t number = 0;
+        int found = IS_BLANK, begun = 0, bare = 0;
+        for (int64_t place = 0; place < text.size; place++) {
+            uint8_t byte = text.bytes[place], digit = (uint8_t)(byte - '0');
+            if (byte >= 0x80)
+                found |= IS_FOREIGN;
+            if (byte != ' ' && (byte < '\t' || byte > '\r'))
+                found &= ~IS_BLANK;
+            if (digit < 10) {
+                counted++;
+                number = number * 10 + digit;
+            }
+            if (!begun) {
+                if (byte == '+')
+                    found |= HAS_PLUS;
+                begun = digit < 10 || byte == '+';
+                bare = begun && digit >= 1 && digit <= 9;
+            } else if (digit >= 10 && byte != ' ' && byte != '(' && byte != ')' && byte != '.' && byte != '-') {
+                bare = 0;
+            }
+        }
+        if (text.size < 0)
+            found |= IS_FOREIGN;
+        digits[at] = counted < COUNTED_MAX ? counted : COUNTED_MAX;
+        value[at] = number;
+        about[at] = (uint8_t)(found | (bare ? IS_BARE : 0));
+    }
+}
+
+/* Tells what digits that do not begin with 0 are behind a +; where it does not know, the outcome is negative. */
+PUBLIC void dialer_abroad(const Plans *plans, int64_t rows, uint64_t *value, int32_t *outcome) {
+    for (int64_t row = 0; row < rows; row++) {
+        outcome[row] = UNDECIDED;
+        Reading reading = {value[row], digits_of(value[row]), 0, 0};
+        if (reading.count > DIGITS_MAX)
+            continue;
+        reading.run = find(&plans->plans, key_of(INTERNATIONAL, reading.count, reading.value));
+        reading.action = plans->runs[reading.run].action;
+        if (reading.action >= DROP)
+            follow(plans, 0, &reading);
+        if (reading.action != NUMBER) {
+            outcome[row] = rejected(reading.action);
+            continue;
+        }
+        const Run *run = &plans->runs[reading.run];
+        value[row] = reading.value + (uint64_t)run->delta;
+        outcome[row] = plans->outcome[find(&plans->kinds, key_of(0, run->length, value[row]))];
     }
 }
 

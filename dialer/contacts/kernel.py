@@ -1,19 +1,17 @@
-"""The compiled way of reading texts: `kernel.c`, where it could be compiled, through ctypes.
+"""The compiled way: what `kernel.c` does with columns, where it could be compiled.
 
-The kernel does what `reader.py` and `odd.py` do, row by row and without the interpreter, and leaves to them
-what it is not sure of. Without it (no compiler at installing, or DIALER_KERNEL=off) they do everything.
+It does what `reader.py`, `odd.py` and others do with numpy and polars, row by row and without the
+interpreter, and leaves to them what it is not sure of. Without it (no compiler at installing, or
+DIALER_KERNEL=off) they do everything.
 """
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import os
 import re
-import sys
 import unicodedata
+from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,17 +19,33 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from dialer.contacts.binding import (
+    VIEW,
+    AnswersTaken,
+    Bytes,
+    ColumnsTaken,
+    FieldsGiven,
+    LookupGiven,
+    PartsTaken,
+    PlansGiven,
+    TextColumn,
+    as_texts_of,
+)
 from dialer.contacts.lookup import Lookup
-from dialer.contacts.numbers import I32, I64, U64
+from dialer.contacts.numbers import I32, I64, U64, Flags, Parts
 from dialer.contacts.tables import Tables
 
-_SOURCE = Path(__file__).with_name("kernel.c")
-_LIBRARY = Path(__file__).with_name("libkernel.so")
-_VIEW = 16
+HAS_PLUS, IS_BLANK, IS_BARE, IS_FOREIGN = 1, 2, 4, 8
+"""What is said of a text: a + stands before its digits; nothing is written there; only a label stands before
+digits and marks; it is more than ASCII, so that its digits, + and blanks are not known."""
+
+FIELDS = ("region", "type", "zones")
 
 _RUN = np.dtype(
     [("delta", "<i8"), ("action", "u1"), ("length", "u1"), ("extracted", "u1"), ("unused", "u1", (5,))]
 )
+_SEATS, _DIFFERENT_MAX = 1 << 14, 1 << 13
+_E164_MAX, _E164_ROOM = 20, 32
 
 # The symbols of kernel.c for what is not ASCII.
 _DIGIT_0 = 128
@@ -48,83 +62,28 @@ _UNSURE_ONES = "İıſKóÓдобДОБ\u1c81\u1c82\u0301＃～" + "".join(
 class Found(NamedTuple):
     """What the kernel says of each text; `outcome` is negative for the rows in `rest`, which it left open.
 
+    Those with too many digits for the tables have their first four in `rest_head`, the others -1.
     `suspects` are the rows that a repair may change, `extensions` those of the rows `extended`.
     """
 
     value: U64
     outcome: I32
     rest: I64
+    rest_head: I32
+    rest_count: Bytes
+    rest_plus: Bytes
     suspects: I64
     extended: I64
     extensions: pl.Series
+    parts: Parts
 
 
-class _Texts(ctypes.Structure):
-    _fields_ = (
-        ("views", ctypes.c_void_p),
-        ("validity", ctypes.c_void_p),
-        ("first", ctypes.c_int64),
-        ("rows", ctypes.c_int64),
-        ("data", ctypes.c_void_p),
-        ("sizes", ctypes.c_void_p),
-        ("buffers", ctypes.c_int64),
-    )
+class Described(NamedTuple):
+    """How many digits each text has, their value if these are 19 at most, and flags such as `HAS_PLUS`."""
 
-
-class _Lookup(ctypes.Structure):
-    _fields_ = (
-        ("keys", ctypes.c_void_p),
-        ("factor", ctypes.c_void_p),
-        ("base", ctypes.c_void_p),
-        ("first", ctypes.c_void_p),
-        ("last", ctypes.c_int64),
-    )
-
-
-class _Plans(ctypes.Structure):
-    _fields_ = (
-        ("plans", _Lookup),
-        ("kinds", _Lookup),
-        ("runs", ctypes.c_void_p),
-        ("outcome", ctypes.c_void_p),
-        ("verdict", ctypes.c_void_p),
-        ("symbols", ctypes.c_void_p),
-        ("symbols_known", ctypes.c_int64),
-        ("national", ctypes.c_void_p),
-        ("again", ctypes.c_void_p),
-        ("regions", ctypes.c_int64),
-    )
-
-
-class _Answers(ctypes.Structure):
-    _fields_ = (
-        ("value", ctypes.c_void_p),
-        ("outcome", ctypes.c_void_p),
-        ("rest", ctypes.c_void_p),
-        ("suspects", ctypes.c_void_p),
-        ("extended", ctypes.c_void_p),
-        ("extensions", ctypes.c_void_p),
-        ("counts", ctypes.c_int64 * 3),
-    )
-
-
-class Column:
-    """A column of texts as the kernel sees it, alive as long as this is."""
-
-    def __init__(self, texts: pl.Series) -> None:
-        array = texts.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
-        self.validity, self.views, *self.data = array.buffers()
-        self._addresses = np.array([buffer.address for buffer in self.data], dtype=np.uint64)
-        self._sizes = np.array([buffer.size for buffer in self.data], dtype=np.int64)
-        self.given = _Texts(
-            self.views.address + array.offset * _VIEW if self.views is not None else None,
-            self.validity.address if self.validity is not None else None,
-            array.offset,
-            len(array),
-            self._addresses.ctypes.data,
-            self._sizes.ctypes.data,
-            len(self.data),
-        )
+    digits: I64
+    value: U64
+    about: Bytes
 
 
 class Kernel:
@@ -137,96 +96,182 @@ class Kernel:
             self._runs[name] = getattr(tables, f"plan_{name}")
         self._outcome = np.ascontiguousarray(tables.kind_outcome, dtype=np.int32)
         self._verdict = np.array([outcome.verdict for outcome in tables.outcomes], dtype=np.uint8)
-        self._symbols = _symbols()
         self._plans, self._kinds = plans, kinds
+        _symbols()
 
-    def read(self, texts: pl.Series, region: I64, national: I64, again: I64) -> Found:
-        """Return what the texts are; `region` indexes `national` and `again`, the places of regions."""
+    def read(
+        self, texts: pl.Series, region: I64, national: I64, again: I64, dialable: Flags | None = None
+    ) -> Found:
+        """Return what the texts are; `region` indexes `national` and `again`, the places of regions.
+
+        With `dialable`, which says of each outcome whether its numbers may be called, a cell of several
+        numbers becomes the first one of these, and cells that a repair may change are told.
+        """
         rows = len(texts)
-        column = Column(texts)
-        plans = _Plans(
-            _lookup(self._plans),
-            _lookup(self._kinds),
-            self._runs.ctypes.data,
-            self._outcome.ctypes.data,
-            self._verdict.ctypes.data,
-            self._symbols.ctypes.data,
-            len(self._symbols),
-            national.ctypes.data,
-            again.ctypes.data,
-            len(national),
-        )
-        value, outcome = np.empty(rows, dtype=np.uint64), np.empty(rows, dtype=np.int32)
-        rest, suspects, extended = (np.empty(rows, dtype=np.int64) for _ in range(3))
-        extensions = np.empty(rows * _VIEW, dtype=np.uint8)
-        answers = _Answers(
-            *(each.ctypes.data for each in (value, outcome, rest, suspects, extended, extensions))
-        )
-        region = np.ascontiguousarray(region)
+        column, region = TextColumn(texts), np.ascontiguousarray(region)
+        value, outcome = np.empty(rows, np.uint64), np.empty(rows, np.int32)
+        rest, suspects, extended, parted, rank, other = (np.empty(rows, np.int64) for _ in range(6))
+        head, count, plus = np.empty(rows, np.int32), np.empty(rows, np.uint8), np.empty(rows, np.uint8)
+        extensions, other_value = np.empty(rows * VIEW, np.uint8), np.empty(rows, np.uint64)
+        arrays = (value, outcome, rest, head, count, plus, suspects, extended, extensions)
+        answers = AnswersTaken(*(_address(array) for array in arrays))
+        plans = self._given(national, again)
+        allowed = np.ascontiguousarray(dialable[: len(self._verdict)] if dialable is not None else ())
+        places = (allowed, parted, rank, other, other_value)
+        parts = PartsTaken(*(_address(array) for array in places), rows)
         self._library.dialer_read(
-            ctypes.byref(column.given), ctypes.byref(plans), region.ctypes.data, ctypes.byref(answers)
+            ctypes.byref(column.given),
+            ctypes.byref(plans),
+            _address(region),
+            ctypes.byref(answers),
+            ctypes.byref(parts) if dialable is not None else None,
         )
         left, suspected, dialled = answers.counts
+        chosen, others = parts.counts
         return Found(
             value,
             outcome,
             rest[:left].copy(),
+            head[:left].copy(),
+            count[:left].copy(),
+            plus[:left].copy(),
             suspects[:suspected].copy(),
             extended[:dialled].copy(),
-            as_series(extensions[: dialled * _VIEW].copy(), dialled, column.data),
+            as_texts_of(extensions[: dialled * VIEW].copy(), dialled, column.data),
+            Parts(
+                parted[:chosen].copy(),
+                rank[:chosen].copy(),
+                other[:others].copy(),
+                other_value[:others].copy(),
+            ),
         )
 
+    def abroad(self, digits: U64) -> tuple[U64, I32]:
+        """Return what digits become behind a +; the outcome is negative where the kernel does not know."""
+        value, outcome = digits.copy(), np.empty(len(digits), np.int32)
+        nowhere = np.zeros(1, np.int64)
+        plans = self._given(nowhere, nowhere)
+        self._library.dialer_abroad(ctypes.byref(plans), len(digits), _address(value), _address(outcome))
+        return value, outcome
 
-def as_series(
-    views: npt.NDArray[np.uint8],
-    rows: int,
-    data: list[Any],
-    validity: npt.NDArray[np.uint8] | None = None,
-    nulls: int = 0,
-) -> pl.Series:
-    """Return a String column over views that are already there, without a copy."""
-    buffers = [pa.py_buffer(validity) if nulls else None, pa.py_buffer(views), *data]
-    return pl.Series(pa.Array.from_buffers(pa.string_view(), rows, buffers, nulls))
+    def _given(self, national: I64, again: I64) -> PlansGiven:
+        symbols = _symbols()
+        return PlansGiven(
+            LookupGiven.of(self._plans),
+            LookupGiven.of(self._kinds),
+            _address(self._runs),
+            _address(self._outcome),
+            _address(self._verdict),
+            _address(symbols),
+            len(symbols),
+            _address(national),
+            _address(again),
+            len(national),
+        )
+
+    def columns(
+        self, value: U64, outcome: I32, shown: Flags, fields: pl.DataFrame
+    ) -> tuple[list[pl.Series], I64]:
+        """Return E.164 and the `fields` of each row's outcome, and the rows where all of them are null.
+
+        `shown` says of each outcome whether its rows have texts at all.
+        """
+        rows = len(value)
+        bits = (rows + 7) // 8
+        tables = [TextColumn(fields[name]) for name in FIELDS]
+        known = [fields[name].is_not_null().to_numpy() for name in FIELDS]
+        shown = np.ascontiguousarray(shown)
+        given = FieldsGiven(
+            _three(table.views for table in tables),
+            _three(_address(each) for each in known),
+            _address(shown),
+            len(shown),
+        )
+        views = [np.empty(rows * VIEW, np.uint8) for _ in range(4)]
+        validity = [np.zeros(bits, np.uint8) for _ in range(4)]
+        text, hidden = np.empty(rows * _E164_MAX + _E164_ROOM, np.uint8), np.empty(rows, np.int64)
+        taken = ColumnsTaken(
+            _address(views[0]),
+            _address(text),
+            _address(validity[0]),
+            _three(_address(each) for each in views[1:]),
+            _three(_address(each) for each in validity[1:]),
+            _address(hidden),
+        )
+        self._library.dialer_columns(
+            _address(value), _address(outcome), rows, ctypes.byref(given), ctypes.byref(taken)
+        )
+        data = [[pa.py_buffer(text)], *(table.data for table in tables)]
+        nulls = [taken.hidden_rows, *taken.nulls]
+        made = [as_texts_of(*each) for each in zip(views, [rows] * 4, data, validity, nulls, strict=True)]
+        return made, hidden[: taken.hidden_rows].copy()
+
+    def spread(self, texts: pl.Series, which: I64, rows: I64, height: int) -> pl.Series:
+        """Return a column with `texts[which]` in the given rows, null in all others."""
+        table, known = TextColumn(texts), texts.is_not_null().to_numpy()
+        # Memory that nobody wrote to yet costs nothing, and is zero.
+        views, validity = np.zeros(height * VIEW, np.uint8), np.zeros((height + 7) // 8, np.uint8)
+        filled = ctypes.c_int64(0)
+        which, rows = np.ascontiguousarray(which, np.int64), np.ascontiguousarray(rows, np.int64)
+        self._library.dialer_spread(
+            table.views,
+            _address(known),
+            len(texts),
+            _address(which),
+            _address(rows),
+            len(rows),
+            _address(views),
+            _address(validity),
+            ctypes.byref(filled),
+        )
+        return as_texts_of(views, height, table.data, validity, height - filled.value)
+
+    def index(self, texts: pl.Series) -> tuple[I64, I64] | None:
+        """Return which of the different texts each row has, and the row that had each first.
+
+        None where there are too many different ones.
+        """
+        column = TextColumn(texts)
+        which, first = np.empty(len(texts), np.int64), np.empty(_DIFFERENT_MAX, np.int64)
+        seats = np.empty(_SEATS, np.int32)
+        different = self._library.dialer_index(
+            ctypes.byref(column.given), _address(seats), _address(which), _address(first)
+        )
+        return (which, first[:different]) if different >= 0 else None
+
+    def group(self, keys: U64) -> tuple[I64, I64] | None:
+        """Return the same of integers."""
+        which, first = np.empty(len(keys), np.int64), np.empty(_DIFFERENT_MAX, np.int64)
+        seats = np.empty(_SEATS, np.int32)
+        different = self._library.dialer_group(
+            _address(keys), len(keys), _address(seats), _address(which), _address(first)
+        )
+        return (which, first[:different]) if different >= 0 else None
+
+    def describe(self, texts: pl.Series, rows: I64) -> Described:
+        """Return what can be said of the digits in the given rows."""
+        column, count = TextColumn(texts), len(rows)
+        found = Described(np.empty(count, np.int64), np.empty(count, np.uint64), np.empty(count, np.uint8))
+        self._library.dialer_describe(
+            ctypes.byref(column.given), _address(rows), count, *(_address(each) for each in found)
+        )
+        return found
 
 
-@cache
-def load_library() -> ctypes.CDLL | None:
-    """Return the compiled kernel, None where there is none, where it is of other source, or is turned off."""
-    if os.environ.get("DIALER_KERNEL") == "off" or sys.byteorder != "little":
-        return None
-    try:
-        library = ctypes.CDLL(str(_LIBRARY))
-        library.dialer_source.restype = ctypes.c_char_p
-        if library.dialer_source().decode() != source_hash(_SOURCE):
-            return None
-    except (OSError, AttributeError):
-        return None
-    library.dialer_read.restype = None
-    library.dialer_read.argtypes = [ctypes.c_void_p] * 4
-    return library
+def _address(array: npt.NDArray[Any]) -> int:
+    return array.ctypes.data
 
 
-def source_hash(source: Path) -> str:
-    """Return what tells one source of the kernel from another."""
-    return hashlib.sha256(source.read_bytes()).hexdigest()
-
-
-def _lookup(lookup: Lookup) -> _Lookup:
-    return _Lookup(
-        lookup.keys.ctypes.data,
-        lookup.factor.ctypes.data,
-        lookup.base.ctypes.data,
-        lookup.first.ctypes.data,
-        lookup.last,
-    )
+def _three(addresses: Iterable[int]) -> Any:
+    return (ctypes.c_void_p * 3)(*addresses)
 
 
 @cache
 def _symbols() -> npt.NDArray[np.uint8]:
     """Return the symbol of each code point: what `\\w` and `\\d` mean, told by `re` itself."""
     symbols = np.full(_SYMBOLS_KNOWN, _OTHER, dtype=np.uint8)
-    points = [*range(_SURROGATES.start), *range(_SURROGATES.stop, _SYMBOLS_KNOWN)]
-    text, place = "".join(map(chr, points)), np.array(points)
+    place = np.r_[: _SURROGATES.start, _SURROGATES.stop : _SYMBOLS_KNOWN]
+    text = place.astype("<u4").tobytes().decode("utf-32-le")
     for run in re.finditer(r"\w+", text):
         symbols[place[slice(*run.span())]] = _LETTER
     for run in re.finditer(r"\d+", text):

@@ -51,6 +51,17 @@ def split(text: pl.Expr) -> pl.Expr:
     return pl.when(whole).then(pl.lit("")).otherwise(text.str.replace_all(_SEPARATOR, _MARK)).str.split(_MARK)
 
 
+def said_of_part(rank: pl.Expr) -> pl.Expr:
+    """Return the note about a cell of several numbers of which the one of this rank was chosen."""
+    ordinal = (
+        pl.when(rank == 1).then(pl.lit("1st"))
+        .when(rank == 2).then(pl.lit("2nd"))
+        .when(rank == 3).then(pl.lit("3rd"))
+        .otherwise(pl.format("{}th", rank))
+    )  # fmt: skip
+    return pl.format("{} number of the cell used", ordinal)
+
+
 def undamage(text: pl.Expr) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     """Return the text with float and scientific forms undone, the note, and whether digits are lost."""
     number = text.str.strip_chars().str.to_lowercase().str.replace(",", ".", literal=True)

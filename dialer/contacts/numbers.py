@@ -93,9 +93,9 @@ class Outcomes:
         """Return the verdict of every code."""
         return self._fields()[0]
 
-    def column(self, field: str) -> pl.Series:
-        """Return one text field of every code, to gather from; null for one code more than there are."""
-        return self._fields()[1][field]
+    def columns(self) -> pl.DataFrame:
+        """Return region, type and zones of every code, to gather from, and nulls for one code more."""
+        return self._fields()[1]
 
     def _fields(self) -> tuple[npt.NDArray[np.uint8], pl.DataFrame]:
         known = self._known
@@ -121,12 +121,6 @@ class Sparse(NamedTuple):
         """Return no text for any row."""
         return cls(np.zeros(0, dtype=np.int64), pl.Series(dtype=pl.String))
 
-    def dense(self, name: str, height: int) -> pl.Series:
-        """Return a String column, null in all other rows."""
-        if not len(self.rows):
-            return pl.Series(name, [None], dtype=pl.String).new_from_index(0, height)
-        return spread(self.texts, np.arange(len(self.rows)), self.rows, height).alias(name)
-
     def joined(self, more: Sparse) -> Sparse:
         """Return the texts of both."""
         if not len(more.rows):
@@ -138,12 +132,22 @@ class Sparse(NamedTuple):
         return Sparse(rows[self.rows], self.texts)
 
 
-def spread(texts: pl.Series, which: I64, rows: I64, height: int) -> pl.Series:
-    """Return a column with `texts[which]` in the given rows, null in all others."""
-    place = np.full(height, len(texts), dtype=np.uint32)
-    place[rows] = which
-    # One chunk: gathering from two takes ten times as long.
-    return pl.concat([texts, pl.Series([None], dtype=pl.String)], rechunk=True).gather(pl.Series(place))
+class Parts(NamedTuple):
+    """Cells of several numbers: the `rank` of the one that was chosen in each of the rows, from 1.
+
+    `other_rows` and `other_values` are the other dialable numbers of these cells, in their order.
+    """
+
+    rows: I64
+    rank: I64
+    other_rows: I64
+    other_values: U64
+
+    @classmethod
+    def none(cls) -> Parts:
+        """Return no cell."""
+        nothing = np.zeros(0, dtype=np.int64)
+        return cls(nothing, nothing, nothing, np.zeros(0, dtype=np.uint64))
 
 
 class Numbers(NamedTuple):
@@ -152,7 +156,7 @@ class Numbers(NamedTuple):
     `value` holds the digits of E.164 as an integer, 0 where nothing was parsed; `outcome` the code;
     `extension` what is dialled after the call is answered. `long` holds the E.164 of the odd number of more
     than 19 digits: parsed, never valid, and too long for an integer. `unusual` are the rows that a repair may
-    change: their text holds more than digits and the most usual marks.
+    change: their text holds more than digits and the most usual marks. `parts` are the cells that were split.
     """
 
     value: U64
@@ -160,6 +164,7 @@ class Numbers(NamedTuple):
     extension: Sparse
     long: Sparse
     unusual: I64
+    parts: Parts = Parts.none()
 
 
 def as_e164(value: U64) -> pl.Series:

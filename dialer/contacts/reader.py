@@ -11,8 +11,9 @@ import numpy.typing as npt
 import phonenumbers
 import polars as pl
 
+from dialer.contacts.binding import load_library
 from dialer.contacts.digits import BLOCK_ROWS, Digits, read_digits
-from dialer.contacts.kernel import Kernel, load_library
+from dialer.contacts.kernel import Kernel
 from dialer.contacts.kinds import ASK_KIND
 from dialer.contacts.lookup import Lookup
 from dialer.contacts.numbers import I32, I64, PARSED_MAX, U64, Flags, Numbers, Outcomes, Sparse, Verdict
@@ -39,7 +40,10 @@ from dialer.contacts.tables import (
     length_key,
     load_tables,
 )
-from dialer.contacts.toolong import TooLong
+from dialer.contacts.toolong import TooLong, first_digits
+
+_FEW = 40
+"""So many texts that the kernel left open are asked one by one, which takes some milliseconds."""
 
 _TENS = np.array([10**power for power in range(20)], dtype=np.uint64)
 
@@ -96,31 +100,64 @@ class Reader:
         """Which texts of too many digits are surely no numbers."""
         return TooLong()
 
-    def read(self, texts: pl.Series, region: I64, names: list[str | None]) -> Numbers:
-        """Return the answer of libphonenumber for each text; `region` indexes `names`."""
+    def read(
+        self, texts: pl.Series, region: I64, names: list[str | None], dialable: Flags | None = None
+    ) -> Numbers:
+        """Return the answer of libphonenumber for each text; `region` indexes `names`.
+
+        With `dialable`, which says of each outcome whether its numbers may be called, some cells of several
+        numbers have become the first of these already.
+        """
         places = self._places(names)
-        found, rest = self._begin(texts, region, places)
+        found, rest = self._begin(texts, region, places, names, dialable)
         if not len(rest):
             return found
         value, outcome = found.value, found.outcome
-        odd = self._read_odd(texts.gather(rest), region[rest], names, places)
+        read_rest = self._read_odd if len(rest) > _FEW else self._read_few
+        odd = read_rest(texts.gather(rest), region[rest], names, places)
         value[rest], outcome[rest] = odd.value, odd.outcome
         extension = found.extension.joined(odd.extension.shifted(rest))
-        return Numbers(value, outcome, extension, odd.long.shifted(rest), found.unusual)
+        return found._replace(extension=extension, long=odd.long.shifted(rest))
 
-    def _begin(self, texts: pl.Series, region: I64, places: Places) -> tuple[Numbers, I64]:
+    def _begin(
+        self,
+        texts: pl.Series,
+        region: I64,
+        places: Places,
+        names: list[str | None],
+        dialable: Flags | None,
+    ) -> tuple[Numbers, I64]:
         """Return answers and the rows that still have none: from the kernel those that it is not sure of,
         without it all texts of more than digits and marks.
         """
-        if self.kernel is not None:
-            said = self.kernel.read(texts, region, *places)
-            extension = Sparse(said.extended, said.extensions)
-            return Numbers(said.value, said.outcome, extension, Sparse.empty(), said.suspects), said.rest
-        digits = read_digits(texts)
-        value, outcome = self._decide(digits, region, places)
-        unusual = np.flatnonzero(digits.odd | digits.parted)
-        numbers = Numbers(value, outcome, Sparse.empty(), Sparse.empty(), unusual)
-        return numbers, np.flatnonzero(_open(digits, outcome))
+        if self.kernel is None:
+            digits = read_digits(texts)
+            value, outcome = self._decide(digits, region, places)
+            unusual = np.flatnonzero(digits.odd | digits.parted)
+            numbers = Numbers(value, outcome, Sparse.empty(), Sparse.empty(), unusual)
+            return numbers, np.flatnonzero(_open(digits, outcome))
+        said = self.kernel.read(texts, region, *places, dialable)
+        rest, many = said.rest, np.flatnonzero(said.rest_head >= 0)
+        if len(many):
+            head, count, plus = said.rest_head[many], said.rest_count[many], said.rest_plus[many] != 0
+            never = self.too_long.surely(head, plus, count, region[rest[many]], names)
+            said.outcome[rest[many[never]]] = Verdict.LONG_TEXT
+            rest = np.delete(rest, many[never])
+        extension = Sparse(said.extended, said.extensions)
+        return Numbers(said.value, said.outcome, extension, Sparse.empty(), said.suspects, said.parts), rest
+
+    def read_abroad(self, digits: U64) -> tuple[U64, I32]:
+        """Return E.164 and the outcome of digits behind a +, given as integers."""
+        nowhere = np.zeros(len(digits), dtype=np.int64)
+        if self.kernel is None:
+            numbers = self.read("+" + pl.Series(digits).cast(pl.String), nowhere, [None])
+            return numbers.value, numbers.outcome
+        value, outcome = self.kernel.abroad(digits)
+        open_ = np.flatnonzero(outcome == ASK_KIND)
+        if len(open_):
+            numbers = self.read("+" + pl.Series(digits[open_]).cast(pl.String), nowhere[open_], [None])
+            value[open_], outcome[open_] = numbers.value, numbers.outcome
+        return value, outcome
 
     def _places(self, names: list[str | None]) -> Places:
         places = self.tables.places
@@ -129,6 +166,13 @@ class Reader:
             np.array([places[name] if name in valid else NOWHERE for name in names], dtype=np.int64),
             np.array([places.get((name or "").upper(), NOWHERE) for name in names], dtype=np.int64),
         )
+
+    def _read_few(self, texts: pl.Series, region: I64, names: list[str | None], places: Places) -> Numbers:
+        """Return the answers of `phonenumbers` for a few texts, in less time than `odd.py` needs to begin."""
+        nothing = np.zeros(0, dtype=np.int64)
+        value, outcome = np.zeros(len(texts), dtype=np.uint64), np.zeros(len(texts), dtype=np.int32)
+        found = Numbers(value, outcome, Sparse.empty(), Sparse.empty(), nothing)
+        return self._ask(found, np.arange(len(texts)), texts, region, names)
 
     def _read_odd(self, texts: pl.Series, region: I64, names: list[str | None], places: Places) -> Numbers:
         """Return the answers for texts with more than digits and marks in them."""
@@ -155,7 +199,8 @@ class Reader:
         digits = read_digits(cleaned.text)
         value, outcome = self._decide(digits, region, places)
         many = np.flatnonzero((digits.length > DIGITS_MAX) & (outcome == ASK_KIND) & ~cleaned.ask)
-        never = self.too_long.surely(cleaned.text.gather(many), digits.length[many], region[many], names)
+        head, plus = first_digits(cleaned.text.gather(many))
+        never = self.too_long.surely(head, plus, digits.length[many], region[many], names)
         outcome[many] = np.where(never, Verdict.LONG_TEXT, ASK_KIND)
         outcome[cleaned.ask] = ASK_KIND
         outcome[~cleaned.ask & cleaned.text.is_null().to_numpy()] = Verdict.NOT_A_NUMBER
@@ -288,8 +333,12 @@ def index_of(cells: pl.Series | str | None, height: int) -> tuple[I64, list[str 
     """Return each row's cell as an index, and the different cells."""
     if not isinstance(cells, pl.Series):
         return np.zeros(height, dtype=np.int64), [cells]
+    texts = cells.cast(pl.String)
+    found = READER.kernel.index(texts) if READER.kernel is not None else None
+    if found is not None:
+        return found[0], texts.gather(found[1]).to_list()
     # Categories of its own, so that the codes count from 0 and are forgotten with them.
-    coded = cells.cast(pl.String).cast(pl.Categorical(pl.Categories.random()))
+    coded = texts.cast(pl.Categorical(pl.Categories.random()))
     codes, different = coded.to_physical(), coded.unique()
     names: list[str | None] = [None] * (different.len() + 1)
     for code, name in zip(different.to_physical(), different.cast(pl.String), strict=True):

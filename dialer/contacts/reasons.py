@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -10,18 +11,17 @@ import phonenumbers
 import polars as pl
 
 from dialer.contacts.cells import Asked
-from dialer.contacts.digits import read_digits
+from dialer.contacts.columns import dense, spread
 from dialer.contacts.kinds import NSN_MAX, NSN_MIN
-from dialer.contacts.numbers import I32, I64, PARSED_MAX, Flags, Outcome, Sparse, Verdict, as_e164, spread
+from dialer.contacts.numbers import I32, I64, PARSED_MAX, Flags, Outcome, Sparse, Verdict, as_e164
+from dialer.contacts.plans import DIGITS_MAX
 from dialer.contacts.reader import index_of
 from dialer.contacts.regions import name_of, suggest_region
+from dialer.contacts.written import COUNTED_MAX, Written, look_at
 
 _SHORT_CODE_DIGITS = (3, 6)
 _SUGGESTED_DIGITS = (11, 15)
 _NAMES_COMPARED_MAX = 20
-_COUNTED_MAX = 9999
-"""Digits of a text are counted so far."""
-
 _REASONS = {
     Verdict.VALID: "type_not_allowed",
     Verdict.NOT_VALID: "not_valid",
@@ -49,101 +49,111 @@ _WITH_COUNTRY = "write the number with + and its country code, or give its regio
 
 
 def explain(
-    outcome: I32, rejected: Flags, raw: pl.Series, asked: Asked, unknown: Flags, countries: pl.Series | None
-) -> list[pl.Series]:
-    """Return the columns reason, detail and suggestion, null for rows that are not rejected.
+    outcome: I32, rows: I64, raw: pl.Series, asked: Asked, unknown: Flags | None, countries: pl.Series | None
+) -> dict[str, pl.Series]:
+    """Return the columns reason, detail and suggestion, null for all but the rejected `rows`.
 
     `unknown` marks rows whose cell of `countries` names no country.
     """
     height = len(outcome)
-    rows = np.flatnonzero(rejected)
     if not len(rows):
-        return [Sparse.empty().dense(name, height) for name in ("reason", "detail", "suggestion")]
-    texts = raw.gather(rows).rename("text")
-    digits, international = _counted(texts)
-    country = Sparse.empty().dense("country", len(rows))
-    if countries is not None and unknown.any():
-        named = pl.DataFrame({"country": countries.cast(pl.String).gather(rows), "unknown": unknown[rows]})
-        country = named.select(pl.when("unknown").then("country"))["country"]
+        return {name: dense(Sparse.empty(), height) for name in ("reason", "detail", "suggestion")}
+    written = look_at(raw, rows)
     verdict = asked.reader.outcomes.verdicts()[outcome[rows]]
-    reason = _reasons(texts, verdict, digits, international)
-    frame = pl.DataFrame(
-        {
-            "reason": reason,
-            "outcome": outcome[rows],
-            "region": asked.region[rows],
-            "digits": digits,
-            "country": country,
-        }
+    # Whoever finds too many digits need not know where they are from.
+    many = (written.digits > DIGITS_MAX) & (
+        (verdict == Verdict.UNKNOWN_CODE) | (verdict == Verdict.NO_REGION)
     )
-    sentences, which = _sentences_of(frame, asked)
+    verdict[many] = Verdict.LONG_TEXT
+    reason = _reasons(written, verdict)
+    country, countries_named = _countries(rows, unknown, countries)
+    codes = np.where(many, np.int32(Verdict.LONG_TEXT), outcome[rows])
+    facts = (written.digits, reason, codes, asked.region[rows], country)
+    sentences, which = _sentences_of(facts, countries_named, asked)
     details: list[str | None] = [detail for detail, _ in sentences]
     suggestions: list[str | None] = [suggestion for _, suggestion in sentences]
-    better, said = _with_plus(texts, reason, digits, asked)
-    hints = which.copy()
-    hints[better] = np.arange(len(said)) + len(suggestions)
-    return [
-        spread(pl.Series(_WORDS), reason, rows, height).alias("reason"),
-        spread(pl.Series(details, dtype=pl.String), which, rows, height).alias("detail"),
-        spread(pl.Series(suggestions, dtype=pl.String).append(said), hints, rows, height).alias("suggestion"),
-    ]
+    better, hints = _with_plus(written, reason, asked)
+    hint = which.copy()
+    hint[better] = np.arange(len(hints)) + len(suggestions)
+    suggested = pl.concat([pl.Series(suggestions, dtype=pl.String), hints], rechunk=True)
+    return {
+        "reason": spread(pl.Series(_WORDS), reason, rows, height),
+        "detail": spread(pl.Series(details, dtype=pl.String), which, rows, height),
+        "suggestion": spread(suggested, hint, rows, height),
+    }
 
 
-def _counted(texts: pl.Series) -> tuple[I64, Flags]:
-    """Return how many digits each text has, and whether a + stands before them."""
-    found = read_digits(texts)
-    count, plus = found.length.astype(np.int64), found.plus.copy()
-    odd = np.flatnonzero(found.odd)
-    if len(odd):
-        some = texts.gather(odd)
-        count[odd] = some.str.count_matches(r"\d").fill_null(0).to_numpy()
-        plus[odd] = some.str.contains(r"^[^0-9]*[+＋]").fill_null(False).to_numpy()
-    return np.minimum(count, _COUNTED_MAX), plus
+def _countries(rows: I64, unknown: Flags | None, cells: pl.Series | None) -> tuple[I64, list[str | None]]:
+    """Return for each row which name no country has; the first one is none."""
+    names: list[str | None] = [None]
+    country = np.zeros(len(rows), dtype=np.int64)
+    if unknown is None or cells is None:
+        return country, names
+    named = np.flatnonzero(unknown[rows])
+    which, different = index_of(cells.gather(rows[named]), len(named))
+    country[named] = which + 1
+    return country, [*names, *different]
 
 
-def _reasons(texts: pl.Series, verdict: npt.NDArray[np.uint8], digits: I64, international: Flags) -> I64:
+def _reasons(written: Written, verdict: npt.NDArray[np.uint8]) -> I64:
     """Return the index of each reason in `_WORDS`."""
     of_verdict = np.array([_WORDS.index(_REASONS[each]) for each in Verdict], dtype=np.int64)
     reason = of_verdict[verdict]
-    least, most = _SHORT_CODE_DIGITS
+    digits, (least, most) = written.digits, _SHORT_CODE_DIGITS
     sure = (verdict == Verdict.DAMAGED) | (verdict == Verdict.VALID)
     reason[~sure & (digits < least)] = _WORDS.index("too_short")
-    short = ~sure & (digits >= least) & (digits <= most) & ~international
-    reason[short] = _WORDS.index("emergency_or_short")
+    reason[~sure & (digits >= least) & (digits <= most) & ~written.plus] = _WORDS.index("emergency_or_short")
     without = np.flatnonzero(~sure & (digits == 0))
-    if len(without):
-        empty = (texts.gather(without).fill_null("").str.strip_chars() == "").to_numpy()
-        reason[without] = np.where(empty, _WORDS.index("blank"), _WORDS.index("no_digits"))
+    reason[without] = np.where(written.blank[without], _WORDS.index("blank"), _WORDS.index("no_digits"))
     return reason
 
 
-def _sentences_of(frame: pl.DataFrame, asked: Asked) -> tuple[list[tuple[str, str | None]], I64]:
-    """Return all different pairs of detail and suggestion, and which pair each row has."""
-    country, countries = index_of(frame["country"], frame.height)
+def _sentences_of(
+    facts: tuple[I64, I64, I32, I64, I64], countries: list[str | None], asked: Asked
+) -> tuple[list[tuple[str, str | None]], I64]:
+    """Return all different pairs of detail and suggestion, and which pair each row has.
+
+    The facts are how many digits there are, the reason, the outcome, the region and the country.
+    """
     outcomes, names = asked.reader.outcomes.all, asked.names
-    sizes = (_COUNTED_MAX + 1, len(_WORDS), len(outcomes), len(names), len(countries))
-    columns = [frame[name].to_numpy() for name in ("digits", "reason", "outcome", "region")]
-    packed = np.ravel_multi_index((*columns, country), sizes)
-    different = np.sort(pl.Series(packed).unique().to_numpy())
+    sizes = (COUNTED_MAX + 1, len(_WORDS), len(outcomes), len(names), len(countries))
+    packed = np.ravel_multi_index(facts, sizes)
+    different, which = _different(packed, asked)
     compare = _compared()
-    sentences = [
-        _sentences(_WORDS[reason], outcomes[code], names[region], digits, countries[named], compare)
-        for digits, reason, code, region, named in zip(
-            *(part.tolist() for part in np.unravel_index(different, sizes)), strict=True
-        )
-    ]
-    return sentences, np.searchsorted(different, packed)
+    sentences = []
+    for digits, reason, code, region, named in zip(
+        *(part.tolist() for part in np.unravel_index(different, sizes)), strict=True
+    ):
+        word, country = _WORDS[reason], countries[named]
+        near = compare(country) if country is not None and word == "no_region" else ""
+        sentences.append(_sentences(word, outcomes[code], names[region], digits, country, near))
+    return sentences, which
 
 
+def _different(keys: I64, asked: Asked) -> tuple[I64, I64]:
+    """Return the different keys, and which of them each row has."""
+    kernel = asked.reader.kernel
+    found = kernel.group(keys.astype(np.uint64)) if kernel is not None else None
+    if found is not None:
+        which, first = found
+        return keys[first], which
+    different, inverse = np.unique(keys, return_inverse=True)
+    return different, inverse.reshape(-1)
+
+
+@lru_cache(maxsize=1 << 14)
 def _sentences(
     reason: str,
     outcome: Outcome,
     region: str | None,
     digits: int,
     country: str | None,
-    compare: Callable[[str], str],
+    near: str,
 ) -> tuple[str, str | None]:
-    """Return the detail and the suggestion, None where nothing sure can be said."""
+    """Return the detail and the suggestion, None where nothing sure can be said.
+
+    `near` says what the name of no country may have meant.
+    """
     # A number that was read has its own country, or none where several share its calling code.
     home = outcome.region if outcome.verdict <= PARSED_MAX else region
     where = f"numbers of {name_of(home)} ({home})" if home and home != "001" else "phone numbers"
@@ -163,7 +173,7 @@ def _sentences(
         case "no_region" if country is not None:
             return (
                 f"no country is called {country!r}, and the number has no + with a country code",
-                _WITH_COUNTRY + compare(country),
+                _WITH_COUNTRY + near,
             )
         case "no_region":
             return "the number has no + with a country code, and no region was given for it", _WITH_COUNTRY
@@ -205,20 +215,15 @@ def _compared() -> Callable[[str], str]:
     return compare
 
 
-def _with_plus(texts: pl.Series, reason: I64, digits: I64, asked: Asked) -> tuple[I64, pl.Series]:
+def _with_plus(written: Written, reason: I64, asked: Asked) -> tuple[I64, pl.Series]:
     """Return rows that are valid numbers with a + in front of their digits, and the sentence that says so."""
     least, most = _SUGGESTED_DIGITS
-    worth = np.isin(reason, [_WORDS.index(word) for word in _MENDED_BY_PLUS])
-    rows = np.flatnonzero(worth & (digits >= least) & (digits <= most))
-    some = texts.gather(rows)
-    rows = rows[some.str.contains(r"^[^0-9+]*[1-9][0-9 ().-]*$").fill_null(False).to_numpy()]
-    if not len(rows):
-        return rows, pl.Series(dtype=pl.String)
-    written = "+" + texts.gather(rows).str.replace_all(r"[^0-9]", "")
-    found = asked.reader.read(written, np.zeros(len(rows), dtype=np.int64), [None])
-    valid = asked.reader.outcomes.verdicts()[found.outcome] == Verdict.VALID
-    regions = asked.reader.outcomes.column("region").gather(found.outcome)
-    said = pl.DataFrame({"phone": as_e164(found.value), "region": regions}).filter(pl.Series(valid))
+    worth = np.isin(reason, [_WORDS.index(word) for word in _MENDED_BY_PLUS]) & written.bare
+    rows = np.flatnonzero(worth & (written.digits >= least) & (written.digits <= most))
+    value, outcome = asked.reader.read_abroad(written.value[rows])
+    valid = asked.reader.outcomes.verdicts()[outcome] == Verdict.VALID
+    regions = asked.reader.outcomes.columns()["region"].gather(outcome[valid])
+    said = pl.DataFrame({"phone": as_e164(value[valid]), "region": regions})
     sentences = said.select(
         said=pl.format("if its country code is there already, write {} ({})", "phone", "region")
     )

@@ -14,6 +14,7 @@ from dialer.base.errors import BadInput
 from dialer.base.words import did_you_mean
 from dialer.contacts.cells import DIGITS_OF_A_NUMBER, Asked, Cells, read_cells
 from dialer.contacts.chunks import in_chunks
+from dialer.contacts.columns import dense, number_columns
 from dialer.contacts.numbers import I32, I64, TYPES, Flags, Sparse, Verdict, as_e164
 from dialer.contacts.reader import READER, index_of
 from dialer.contacts.reasons import explain
@@ -70,53 +71,49 @@ def _normalize_chunk(
     cells = [read_cells(text, asked, damaged) for text, damaged in columns_read]
     chosen = _first_dialable(cells, texts, asked)
     best = _pick(cells, chosen)
-    dialable = asked.dialable(best.outcome)
-    outcomes = READER.outcomes
-    # The last entry of each field is null, for rejected rows.
-    nothing = len(outcomes.column("region")) - 1
-    codes = pl.Series(np.where(dialable, best.outcome, nothing).astype(np.uint32))
+    shown = asked.dialable()
+    (phone, home, kind, zones), rejected = number_columns(best.value, best.outcome, shown)
+    dialable = shown[best.outcome]
     raw = texts[0] if len(texts) == 1 else _pick_texts(texts, chosen)
-    frame = pl.DataFrame(
+    why = explain(best.outcome, rejected, raw, asked, unknown, cells_regions)
+    return pl.DataFrame(
         {
-            "phone": as_e164(np.where(dialable, best.value, np.uint64(0))),
-            "phone_region": outcomes.column("region").gather(codes),
-            "phone_type": outcomes.column("type").gather(codes),
-            "phone_extension": _masked(best.extension, dialable, rows.height, "phone_extension"),
-            "time_zones": outcomes.column("zones").gather(codes),
-            "repaired": _masked(best.repaired, dialable, rows.height, "repaired"),
-            "other_phones": _others(cells, best, dialable, asked, rows.height),
+            "phone": phone,
+            "phone_region": home,
+            "phone_type": kind,
+            "phone_extension": _masked(best.extension, dialable),
+            "time_zones": zones,
+            "repaired": _masked(best.repaired, dialable),
+            "other_phones": _others(cells, best, dialable, asked),
             "column": _names(columns, chosen),
             "raw": raw,
+            **why,
         }
     )
-    why = explain(best.outcome, ~dialable, raw, asked, unknown, cells_regions)
-    return frame.with_columns(why)
 
 
 def _regions(
     height: int, cells: pl.Series | None, default: str | None
-) -> tuple[I64, list[str | None], Flags]:
-    """Return each row's region as an index, the names, and which rows name a country we do not know."""
+) -> tuple[I64, list[str | None], Flags | None]:
+    """Return each row's region as an index, the names, and which rows name an unknown country, if any."""
     if cells is None:
-        return np.zeros(height, dtype=np.int64), [default], np.zeros(height, dtype=np.bool_)
+        return np.zeros(height, dtype=np.int64), [default], None
     index, different = index_of(cells, height)
     blank = [not cell or not cell.strip() for cell in different]
-    meant = [
+    names = [
         default if empty else region_of(cell or "") for cell, empty in zip(different, blank, strict=True)
     ]
-    names = list(dict.fromkeys(meant))
-    place = np.array([names.index(name) for name in meant], dtype=np.int64)
     unknown = np.array(
-        [name is None and not empty for name, empty in zip(meant, blank, strict=True)], dtype=np.bool_
+        [name is None and not empty for name, empty in zip(names, blank, strict=True)], dtype=np.bool_
     )
-    return place[index], names, unknown[index]
+    return index, names, unknown[index] if unknown.any() else None
 
 
 def _first_dialable(cells: list[Cells], texts: list[pl.Series], asked: Asked) -> I64:
     """Return each row's column: the first dialable one, else the first of those that tell most."""
     if len(cells) == 1:
         return np.zeros(len(cells[0].value), dtype=np.int64)
-    dialable = np.stack([asked.dialable(column.outcome) for column in cells])
+    dialable = np.stack([asked.dialable()[column.outcome] for column in cells])
     chosen: I64 = dialable.argmax(axis=0)
     rows = np.flatnonzero(~dialable.any(axis=0))
     if len(rows):
@@ -174,22 +171,24 @@ def _pick_texts(texts: list[pl.Series], chosen: I64) -> pl.Series:
     return frame.select(picked.alias("raw"))["raw"]
 
 
-def _others(cells: list[Cells], best: Cells, dialable: Flags, asked: Asked, height: int) -> pl.Series:
+def _others(cells: list[Cells], best: Cells, dialable: Flags, asked: Asked) -> pl.Series:
     """Return the other dialable numbers of each row, comma-separated."""
     rows, values = [], []
     for column in cells:
         if len(cells) > 1:
-            found = np.flatnonzero(asked.dialable(column.outcome))
+            found = np.flatnonzero(asked.dialable()[column.outcome])
             rows.append(found)
             values.append(column.value[found])
         rows.append(column.other_rows)
         values.append(column.other_values)
     row, value = np.concatenate(rows), np.concatenate(values)
+    if not len(row):
+        return dense(Sparse.empty(), len(dialable))
     keep = dialable[row] & (value != best.value[row])
     frame = pl.DataFrame({"row": row[keep], "value": value[keep]}).unique(maintain_order=True)
     frame = frame.with_columns(phone=as_e164(frame["value"].to_numpy()))
     joined = frame.group_by("row", maintain_order=True).agg(pl.col("phone").str.join(","))
-    return Sparse(joined["row"].to_numpy(), joined["phone"]).dense("other_phones", height)
+    return dense(Sparse(joined["row"].to_numpy(), joined["phone"]), len(dialable))
 
 
 def _names(columns: list[str], chosen: I64) -> pl.Series:
@@ -197,9 +196,9 @@ def _names(columns: list[str], chosen: I64) -> pl.Series:
     return names.new_from_index(0, len(chosen)) if len(columns) == 1 else names.gather(chosen)
 
 
-def _masked(sparse: Sparse, dialable: Flags, height: int, name: str) -> pl.Series:
+def _masked(sparse: Sparse, dialable: Flags) -> pl.Series:
     keep = dialable[sparse.rows]
-    return Sparse(sparse.rows[keep], sparse.texts.filter(pl.Series(keep))).dense(name, height)
+    return dense(Sparse(sparse.rows[keep], sparse.texts.filter(pl.Series(keep))), len(dialable))
 
 
 def _require_columns(rows: pl.DataFrame, names: list[str]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 
 from dialer.contacts.chunks import in_chunks
-from dialer.contacts.numbers import PARSED_MAX, Verdict, as_e164
+from dialer.contacts.columns import dense, number_columns
+from dialer.contacts.numbers import PARSED_MAX, Verdict
 from dialer.contacts.reader import READER, index_of
 
 
@@ -26,21 +26,19 @@ def parse_numbers(texts: pl.Series, regions: str | pl.Series | None) -> pl.DataF
 
 
 def _parse_chunk(texts: pl.Series, regions: str | pl.Series | None) -> pl.DataFrame:
-    region, names = index_of(regions, len(texts))
-    numbers = READER.read(texts, region, names)
-    outcomes = READER.outcomes
-    codes = pl.Series(numbers.outcome.astype(np.uint32))
-    verdict = outcomes.verdicts()[numbers.outcome]
-    phone = as_e164(np.where(verdict <= PARSED_MAX, numbers.value, np.uint64(0)))
+    home, names = index_of(regions, len(texts))
+    numbers = READER.read(texts, home, names)
+    verdicts = READER.outcomes.verdicts()
+    (phone, region, kind, zones), _ = number_columns(numbers.value, numbers.outcome, verdicts <= PARSED_MAX)
     if len(numbers.long.rows):
         phone = phone.scatter(numbers.long.rows, numbers.long.texts)
     return pl.DataFrame(
         {
             "phone": phone,
-            "valid": verdict == Verdict.VALID,
-            "phone_region": outcomes.column("region").gather(codes),
-            "phone_type": outcomes.column("type").gather(codes),
-            "phone_extension": numbers.extension.dense("phone_extension", len(texts)),
-            "time_zones": outcomes.column("zones").gather(codes),
+            "valid": (verdicts == Verdict.VALID)[numbers.outcome],
+            "phone_region": region,
+            "phone_type": kind,
+            "phone_extension": dense(numbers.extension, len(texts)),
+            "time_zones": zones,
         }
     )

@@ -28,15 +28,18 @@ class TooLong:
         self._abroad = _CODE_DIGITS_MAX + max(_stripped(metadata) for metadata in mains)
 
     def surely(
-        self, texts: pl.Series, count: npt.NDArray[np.uint8], region: I64, names: list[str | None]
+        self,
+        head: npt.NDArray[Any],
+        plus: Flags,
+        count: npt.NDArray[np.uint8],
+        region: I64,
+        names: list[str | None],
     ) -> Flags:
-        """Return which texts, digits with or without a + in front, leave too long a national number."""
-        if not len(texts):
-            return np.zeros(0, dtype=np.bool_)
-        digits = texts.str.strip_chars_start("+").str.slice(0, _HEAD_DIGITS)
-        head = digits.cast(pl.Int64, strict=False).fill_null(0).to_numpy()
-        plus = texts.str.starts_with("+").fill_null(False).to_numpy()
-        stripped = np.zeros(len(texts), dtype=np.int64)
+        """Return which texts leave too long a national number.
+
+        Given are their first four digits, whether a + stands before them, and how many there are in all.
+        """
+        stripped = np.zeros(len(head), dtype=np.int64)
         for index in np.unique(region):
             mine = region == index
             stripped[mine] = self._stripped_by_head(names[index])[head[mine]]
@@ -64,6 +67,13 @@ class TooLong:
             abroad = _begins(path.masks, 0)
             found[abroad] = np.maximum(found[abroad], len(path.masks) + self._abroad)
         return found
+
+
+def first_digits(texts: pl.Series) -> tuple[I64, Flags]:
+    """Return the first four digits of texts of digits, and which have a + in front of them."""
+    digits = texts.str.strip_chars_start("+").str.slice(0, _HEAD_DIGITS)
+    head = digits.cast(pl.Int64, strict=False).fill_null(0).to_numpy()
+    return head, texts.str.starts_with("+").fill_null(False).to_numpy()
 
 
 def _begins(masks: Sequence[int], place: int) -> Flags:
