@@ -75,7 +75,8 @@ def divide(parts: Parts, ask: PartAsk, now_us: int) -> tuple[Parts, PartGrant]:
     """Return the parts and what the worker gets; under the row's lock."""
     parts = _in_time(parts, ask, now_us)
     others = {one.worker: one for one in parts.held if one.worker != ask.worker}
-    mine = sum(one.places for one in (*parts.held, *parts.resting) if one.worker == ask.worker)
+    mine = sum(one.places for one in parts.held if one.worker == ask.worker)
+    mine += sum(one.places for one in parts.resting if one.worker == ask.worker)
     keeps = min(ask.keeps, mine)
     resting = [one for one in parts.resting if one.worker != ask.worker]
     if keeps < mine:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import select
+from collections.abc import Callable
 from typing import NamedTuple
 
 import httptools
@@ -69,13 +70,15 @@ def encode_request(method: str, target: bytes, headers: list[tuple[bytes, bytes]
 class Connection(asyncio.Protocol):
     """One connection to one origin, for one request at a time.
 
-    `closed` is True from the moment that no further request may use it. `lost` is set when the socket
-    is gone.
+    `closed` is True from the moment that no further request may use it, `answered` once a whole answer came.
+    `lost` is set when the socket is gone; `when_lost` is called then.
     """
 
     def __init__(self, body_bytes_max: int) -> None:
         self.closed = False
+        self.answered = False
         self.lost = asyncio.Event()
+        self.when_lost: Callable[[Connection], None] | None = None
         self.idle_since_s = 0.0
         self._loop = asyncio.get_running_loop()
         self._bytes_max = body_bytes_max + HEAD_BYTES_MAX
@@ -211,6 +214,8 @@ class Connection(asyncio.Protocol):
         else:
             self._fail(httpx.ReadError(f"the connection broke before the answer's end: {exc}"))
         self.lost.set()
+        if self.when_lost is not None:
+            self.when_lost(self)
 
     def pause_writing(self) -> None:
         """Remember that part of the request is still ours."""
@@ -283,6 +288,7 @@ class Connection(asyncio.Protocol):
 
     def _deliver(self) -> None:
         waiting, self._waiting = self._waiting, None
+        self.answered = True
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         version = b"HTTP/" + self._parser.get_http_version().encode()
         answer = Answer(self._status, self._reason, self._headers, body, version)

@@ -6,6 +6,7 @@ What fails in here fails before a byte of a request has left, and its error says
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import ssl
 from collections import deque
@@ -16,6 +17,8 @@ import httpx
 from dialer.providers.connection import Connection
 
 NOTHING_LEFT = "dialer_nothing_left"
+CLOSING_S = 0.5
+"""How long a pool that closes waits for connections that are being opened."""
 
 
 class Origin(NamedTuple):
@@ -31,6 +34,10 @@ class Pool:
 
     `open` counts places: connections in use, idle and being opened. A place goes from hand to hand:
     whoever waits gets either a connection or, as None, the right to open one.
+
+    A connection that the server closes after an answer is replaced at once while requests keep coming, so
+    that where every answer ends its connection no request has to connect in its own time. What stands idle
+    too long is not replaced: there come to be as many as are needed.
     """
 
     def __init__(self, origin: Origin, connections_max: int, keepalive_s: float, body_bytes_max: int) -> None:
@@ -43,6 +50,9 @@ class Pool:
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
         self._connections: set[Connection] = set()
         self._sweep: asyncio.TimerHandle | None = None
+        self._opening: set[asyncio.Task[None]] = set()
+        self._connect_s: float | None = None
+        self._asked_s = self._asked_before_s = -math.inf
         self._closed = False
 
     async def check_out(self, pool_s: float | None, connect_s: float | None) -> Connection:
@@ -51,10 +61,13 @@ class Pool:
         Raises:
             httpx.PoolTimeout, httpx.ConnectError, httpx.ConnectTimeout: nothing was sent.
         """
-        connection = self._take_idle()
+        self._connect_s = connect_s
+        self._asked_before_s, self._asked_s = self._asked_s, asyncio.get_running_loop().time()
+        connection = await self._take_idle()
         if connection is not None:
             return connection
-        if self.open < self._connections_max:
+        being_opened = len(self._opening) > len(self._waiters)
+        if self.open < self._connections_max and not being_opened:
             self.open += 1
         else:
             connection = await self._wait_for_place(pool_s)
@@ -70,6 +83,7 @@ class Pool:
         if connection.closed:
             self._connections.discard(connection)
             self._pass_on(None)
+            self._replace(connection)
         else:
             self._pass_on(connection)
 
@@ -98,6 +112,11 @@ class Pool:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_exception(httpx.PoolTimeout("the client was closed"))
+        if self._opening:  # asyncio may lose the socket of a connection that is cancelled while it is opened
+            await asyncio.wait(self._opening, timeout=CLOSING_S)
+        for task in list(self._opening):
+            task.cancel()
+        await asyncio.gather(*self._opening, return_exceptions=True)
         idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
@@ -106,15 +125,27 @@ class Pool:
                 connection.abort()
             await connection.lost.wait()
 
-    def _take_idle(self) -> Connection | None:
+    async def _take_idle(self) -> Connection | None:
         """Return the connection used last if it is fresh and open; drop those that are not."""
         oldest_s = asyncio.get_running_loop().time() - self._keepalive_s
         while self._idle:
             connection = self._idle.pop()
-            if connection.idle_since_s > oldest_s and connection.is_usable():
+            if connection.idle_since_s > oldest_s and await self._usable(connection):
                 return connection
             self._drop(connection)
         return None
+
+    async def _usable(self, connection: Connection) -> bool:
+        """Tell whether a request may be written, once TLS has read its tickets: they lie there a while."""
+        if connection.is_usable():
+            return True
+        try:
+            await connection.settle()
+        except asyncio.CancelledError as error:
+            self._drop(connection)
+            mark_nothing_left(error)
+            raise
+        return connection.is_usable()
 
     def _drop(self, connection: Connection) -> None:
         connection.close()
@@ -155,6 +186,34 @@ class Pool:
         self.open += 1
         self.check_in(await self._connect(connect_s))
 
+    def _replace(self, gone: Connection) -> None:
+        """Open another connection in the place of one that was closed after an answer, if it will be used."""
+        if not gone.answered or self._closed or self.open >= self._connections_max:
+            return
+        if asyncio.get_running_loop().time() - self._asked_before_s > self._keepalive_s:
+            return
+        self.open += 1
+        task = asyncio.ensure_future(self._open_replacement())
+        self._opening.add(task)
+
+    async def _open_replacement(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            connection = await self._connect(self._connect_s)
+        except httpx.TransportError:
+            return  # whoever needs one tries by itself, and says what failed
+        finally:
+            self._opening.discard(task)
+        self.check_in(connection)
+
+    def _lost(self, connection: Connection) -> None:
+        """Take a connection that the server closed while it was idle out of the stack, and replace it."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+            self._drop(connection)
+            self._replace(connection)
+
     async def _connect(self, connect_s: float | None) -> Connection:
         """Open a connection in a place that is counted already; give the place back on failure."""
         connection: Connection | None = None
@@ -174,6 +233,7 @@ class Pool:
                 raise
             raise translated from error
         self._connections.add(connection)
+        connection.when_lost = self._lost
         return connection
 
     def _sweep_later(self) -> None:

@@ -726,6 +726,93 @@ def server_tls(certificate: Path) -> ssl.SSLContext:
     return context
 
 
+CLOSES = OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+async def test_a_connection_that_ends_with_its_answer_is_replaced_before_the_next_request(
+    serve: Serve, connect: Connect, server_tls: ssl.SSLContext, certificate: Path, over_tls: bool
+) -> None:
+    server = await serve(answers(CLOSES, times=1), tls=server_tls if over_tls else None)
+    trust = ssl.create_default_context(cafile=certificate) if over_tls else None
+    client = connect(server, trust=trust)
+    await client.post("/calls")
+    for number in range(1, 6):
+        await client.post("/calls")
+        await until(lambda opened=number + 2: server.connections == opened)  # type: ignore[misc]
+        assert server.posts == number + 1  # nothing was asked of the new one yet
+    assert server.connections == server.posts + 1
+
+
+async def test_a_connection_that_the_server_closed_while_idle_is_replaced_at_once(
+    serve: Serve, connect: Connect
+) -> None:
+    may_close = asyncio.Event()
+
+    async def answers_then_closes(
+        server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await answers(times=2)(server, reader, writer)
+        await may_close.wait()
+
+    server = await serve(answers_then_closes, answers())
+    client = connect(server)
+    await client.post("/calls")
+    await client.post("/calls")
+    may_close.set()
+    await until(lambda: server.connections == 2)
+    await client.post("/calls")
+    assert (server.connections, server.posts) == (2, 3)
+
+
+async def test_what_never_answered_is_not_opened_again_and_again(serve: Serve, connect: Connect) -> None:
+    """The replacement meets a server that hangs up on idle connections: the next request opens its own."""
+    server = await serve(answers(CLOSES, times=1), answers(CLOSES, times=1), closes_at_once, answers())
+    client = connect(server)
+    await client.post("/calls")
+    await client.post("/calls")
+    await until(lambda: server.connections == 3)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert server.connections == 3
+    await client.post("/calls")
+    assert (server.connections, server.posts) == (4, 3)
+
+
+async def test_a_request_takes_the_connection_that_is_being_opened(serve: Serve, connect: Connect) -> None:
+    server = await serve(answers(CLOSES, times=1))
+    client = connect(server)
+    for _ in range(5):
+        await client.post("/calls")
+    await until(lambda: server.connections == 6)
+    assert server.posts == 5
+
+
+async def test_nothing_is_replaced_where_requests_are_far_apart(serve: Serve, connect: Connect) -> None:
+    server = await serve(answers(CLOSES, times=1))
+    client = connect(server, keepalive_s=0.0)
+    for _ in range(3):
+        await client.post("/calls")
+        await server.hung_up.wait()
+    assert server.connections == 3
+
+
+async def test_a_client_that_closes_leaves_no_connection_behind(serve: Serve, connect: Connect) -> None:
+    server = await serve(answers(CLOSES, times=1))
+    client = connect(server)
+    await client.post("/calls")
+    await client.post("/calls")  # its connection is being replaced
+    await client.aclose()
+    with pytest.raises(httpx.ConnectError):
+        await client._lean.handle_async_request(httpx.Request("POST", f"{server.url}/calls"))
+    assert server.posts == 2
+
+
 async def test_a_certificate_that_nobody_vouches_for_ends_it_before_a_byte(
     serve: Serve, connect: Connect, server_tls: ssl.SSLContext
 ) -> None:
