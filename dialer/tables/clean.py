@@ -21,7 +21,7 @@ import polars as pl
 from dialer.base.errors import BadInput
 from dialer.contacts import normalize
 from dialer.lists import Batch, ListFile, find_column
-from dialer.tables.clean_rows import Answers, accepted_rows, no_rows, reasons_of, rejected_rows
+from dialer.tables.clean_rows import Answers, accepted_rows, count_reasons, no_rows, reasons, rejected_rows
 from dialer.tables.firsts import Firsts
 from dialer.tables.formats import Writer, writer_for
 from dialer.tables.whole import check_place, whole_file
@@ -61,15 +61,15 @@ class CleanBooks:
             f" + {self.rejected} rejected + {self.duplicate} duplicate"
         )
 
-    def add(self, accepted: pl.DataFrame, reasons: Counter[str]) -> None:
+    def add(self, accepted: pl.DataFrame, counts: Counter[str]) -> None:
         """Count one batch."""
-        duplicate = reasons["duplicate"]
+        duplicate = counts["duplicate"]
         self.accepted += accepted.height
         self.repaired += accepted.height - accepted["repaired"].null_count()
         self.duplicate += duplicate
-        self.rejected += reasons.total() - duplicate
-        self.rows_read += accepted.height + reasons.total()
-        self.reasons.update(reasons)
+        self.rejected += counts.total() - duplicate
+        self.rows_read += accepted.height + counts.total()
+        self.reasons.update(counts)
 
 
 Watch = Callable[[CleanBooks, int], None]
@@ -94,21 +94,19 @@ def clean(
         NotReady: a file could not be written to its end; what was there before is still there.
     """
     _check(one, to, rejects, numbers)
-    books = CleanBooks(str(one.info.path))
+    books, name = CleanBooks(str(one.info.path)), one.info.path.name
     with ExitStack() as files:
         # The last one opened is the first one complete: where there is a clean file, its rejects are too.
         good = _open(files, to)
         bad = _open(files, rejects) if rejects else None
         with ThreadPoolExecutor(THREADS) as pool, ThreadPoolExecutor(1) as hand:
-            answers = _in_order(pool, lambda batch: _answer(one, batch, numbers), one.batches(BATCH_ROWS))
-            marked = _without_doubles(answers) if unique else answers
-            parts = _in_order(pool, lambda answer: _parts(answer, one.info.path.name, good, bad), marked)
+            parts = _rendered(one, numbers, unique, pool, lambda answer: _parts(answer, name, good, bad))
             for part in _in_order(hand, lambda part: _put(part, good, bad), parts):
                 books.add(part.accepted, part.reasons)
                 if watch is not None:
                     watch(books, part.bytes_read)
         if not books.rows_read:
-            _put(_parts(no_rows(one.info.columns), one.info.path.name, good, bad), good, bad)
+            _put(_parts(no_rows(one.info.columns), name, good, bad), good, bad)
     return books
 
 
@@ -134,6 +132,30 @@ def _open(files: ExitStack, path: Path) -> Writer:
     part = files.enter_context(whole_file(path))
     writer: Writer = writer_for(path)(part)
     return files.enter_context(writer)
+
+
+class _Parts(NamedTuple):
+    """A batch as it goes into the files, and what its books need."""
+
+    accepted: pl.DataFrame
+    reasons: Counter[str]
+    bytes_read: int
+    good: Any
+    bad: Any
+
+
+def _rendered(
+    one: ListFile, numbers: Numbers, unique: bool, pool: Executor, parts: Callable[[Answers], _Parts]
+) -> Iterator[_Parts]:
+    """Yield the batches as they go into the files, in order."""
+
+    def answer(batch: Batch) -> Answers:
+        return _answer(one, batch, numbers)
+
+    batches = one.batches(BATCH_ROWS)
+    if not unique:  # a batch needs no other: it goes all the way in one thread
+        return _in_order(pool, lambda batch: parts(answer(batch)), batches)
+    return _in_order(pool, parts, _without_doubles(_in_order(pool, answer, batches)))
 
 
 def _in_order(pool: Executor, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -167,24 +189,14 @@ def _without_doubles(answers: Iterable[Answers]) -> Iterator[Answers]:
         yield one._replace(accepted=one.accepted & (first == 0), first=first)
 
 
-class _Parts(NamedTuple):
-    """A batch as it goes into the files, and what its books need."""
-
-    accepted: pl.DataFrame
-    reasons: Counter[str]
-    bytes_read: int
-    good: Any
-    bad: Any
-
-
 def _parts(one: Answers, file: str, good: Writer, bad: Writer | None) -> _Parts:
-    accepted = accepted_rows(one)
+    accepted, why = accepted_rows(one), reasons(one)
     return _Parts(
         accepted.select("repaired"),
-        reasons_of(one),
+        count_reasons(why, one.batch.broken),
         one.batch.bytes_read,
         good.render(accepted),
-        bad.render(rejected_rows(one, file)) if bad else None,
+        bad.render(rejected_rows(one, why, file)) if bad else None,
     )
 
 

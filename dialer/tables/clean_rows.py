@@ -21,6 +21,9 @@ from dialer.tables.fields import names_beside
 ADDED = ("list_row", "phone", "phone_region", "phone_type", "phone_extension", "time_zones", "repaired")
 """The columns that an accepted row gets."""
 
+SAID = ("column", "raw", "reason", "detail", "suggestion")
+"""What `normalize` says of a rejected row."""
+
 
 class Answers(NamedTuple):
     """A batch, and aligned with its rows: the answer of `normalize`, and which rows are accepted.
@@ -48,15 +51,21 @@ def accepted_rows(one: Answers) -> pl.DataFrame:
     """Return the accepted rows as they stand in the clean file."""
     own = one.batch.rows.rename(own_names(one.batch.rows.columns))
     added = [one.numbers[name] for name in ADDED if name != "list_row"]
-    whole = own.with_columns(one.batch.list_row.alias("list_row"), *added)
-    return whole if one.accepted.all() else whole.filter(one.accepted)
+    # Side by side only when they are short: their rows lie in different chunks.
+    parts = [own, pl.DataFrame([one.batch.list_row.alias("list_row"), *added])]
+    if not one.accepted.all():
+        parts = [part.filter(one.accepted) for part in parts]
+    return pl.concat(parts, how="horizontal")
 
 
-def rejected_rows(one: Answers, file: str) -> pl.DataFrame:
-    """Return the rejected rows and those that are no rows of the table, in the order of the list."""
+def rejected_rows(one: Answers, why: pl.DataFrame, file: str) -> pl.DataFrame:
+    """Return the rejected rows and those that are no rows of the table, in the order of the list.
+
+    `why` is what `reasons` says of the former.
+    """
     batch, bad = one.batch, ~one.accepted
     own = batch.rows.filter(bad)
-    why = _reasons(one).with_columns(
+    why = why.with_columns(
         batch.list_row.filter(bad).alias("list_row"),
         batch.list_line.filter(bad).alias("list_line"),
         pl.lit(None, pl.String).alias("campaign"),
@@ -87,18 +96,18 @@ def as_json(rows: pl.DataFrame) -> pl.Series:
     return rows.select(pl.struct(pl.all()).struct.json_encode().alias("row"))["row"]
 
 
-def reasons_of(one: Answers) -> Counter[str]:
+def count_reasons(why: pl.DataFrame, broken: pl.DataFrame) -> Counter[str]:
     """Return how many rows are rejected for each reason."""
-    reasons = Counter(dict(_reasons(one)["reason"].value_counts().iter_rows()))
-    if not one.batch.broken.is_empty():
-        reasons.update(dict(one.batch.broken["reason"].value_counts().iter_rows()))
-    return reasons
+    counts = Counter(dict(why["reason"].value_counts().iter_rows()))
+    if not broken.is_empty():
+        counts.update(dict(broken["reason"].value_counts().iter_rows()))
+    return counts
 
 
-def _reasons(one: Answers) -> pl.DataFrame:
-    """Return what is known of the rejected rows; a number that came before makes a row a duplicate."""
+def reasons(one: Answers) -> pl.DataFrame:
+    """Return why each rejected row is one (SAID); a number that came before makes it a duplicate."""
     bad = ~one.accepted
-    why = one.numbers.filter(bad)
+    why = one.numbers.select(SAID).filter(bad)
     if one.first is None:
         return why
     first = one.first.filter(bad)

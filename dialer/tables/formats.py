@@ -75,54 +75,56 @@ class _Text:
         """Add the frame's rows."""
         self.put(self.render(frame))
 
-    def render(self, frame: pl.DataFrame) -> tuple[bytes, bytes]:
+    def render(self, frame: pl.DataFrame) -> tuple[Buffer, Buffer]:
         """Return the header and the rows as text."""
         dated = frame.with_columns(pl.col(pl.Datetime).dt.to_string(TIME_AS_TEXT))
         return self._header(dated), self._rows(dated)
 
-    def put(self, rendered: tuple[bytes, bytes]) -> None:
+    def put(self, rendered: tuple[Buffer, Buffer]) -> None:
         """Add the rows, after the header if they are the first."""
         header, rows = rendered
         # Through Python's file, so that a full disk is an OSError.
-        self._file.write(rows if self._begun else header + rows)
+        if not self._begun:
+            self._file.write(header)
+        self._file.write(rows)
         self._begun = True
 
-    def _header(self, frame: pl.DataFrame) -> bytes:
+    def _header(self, frame: pl.DataFrame) -> Buffer:
         return b""
 
-    def _rows(self, frame: pl.DataFrame) -> bytes:
+    def _rows(self, frame: pl.DataFrame) -> Buffer:
         raise NotImplementedError
 
 
 class CsvWriter(_Text):
     """UTF-8, comma, quoted where needed, one header; null is an empty cell."""
 
-    def _header(self, frame: pl.DataFrame) -> bytes:
+    def _header(self, frame: pl.DataFrame) -> Buffer:
         return harmless(_flat(frame.clear())).write_csv().encode()
 
-    def _rows(self, frame: pl.DataFrame) -> bytes:
+    def _rows(self, frame: pl.DataFrame) -> Buffer:
         text = BytesIO()
         harmless(_flat(frame)).write_csv(text, include_header=False)
-        return text.getvalue()
+        return text.getbuffer()
 
 
 class GzipCsvWriter(CsvWriter):
     """The same, packed: every frame is a gzip member of its own, which readers take for one file."""
 
-    def _header(self, frame: pl.DataFrame) -> bytes:
+    def _header(self, frame: pl.DataFrame) -> Buffer:
         return gzip.compress(super()._header(frame), mtime=0)
 
-    def _rows(self, frame: pl.DataFrame) -> bytes:
+    def _rows(self, frame: pl.DataFrame) -> Buffer:
         return gzip.compress(super()._rows(frame), GZIP_LEVEL, mtime=0)
 
 
 class JsonLinesWriter(_Text):
     """One JSON object per row; null is null."""
 
-    def _rows(self, frame: pl.DataFrame) -> bytes:
+    def _rows(self, frame: pl.DataFrame) -> Buffer:
         text = BytesIO()
         frame.write_ndjson(text)
-        return text.getvalue()
+        return text.getbuffer()
 
 
 class ParquetWriter:
@@ -168,6 +170,12 @@ class ParquetWriter:
         # columns, 0.33 without, 2 cores, 2026-11.
         repeating = [name for name in table.column_names if _repeats(table.column(name))]
         ordered = [field.name for field in table.schema if not _is_text(field.type)]
+        # Numbers of rows in order: a tenth of the bytes, and half the time.
+        counted = [
+            field.name
+            for field in table.schema
+            if pyarrow.types.is_integer(field.type) and field.name not in repeating
+        ]
         # Arrow's own schema would tell readers of this library's newest kind of text, which few know.
         newest = any(pyarrow.types.is_string_view(field.type) for field in table.schema)
         return pyarrow.parquet.ParquetWriter(
@@ -175,10 +183,13 @@ class ParquetWriter:
             table.schema,
             compression="zstd",
             use_dictionary=repeating,
+            column_encoding=dict.fromkeys(counted, "DELTA_BINARY_PACKED"),
             write_statistics=ordered,
             store_schema=not newest,
         )
 
+
+Buffer = bytes | memoryview
 
 FileWriter = type[CsvWriter] | type[JsonLinesWriter] | type[ParquetWriter] | type[ExcelWriter]
 
