@@ -22,6 +22,8 @@ BUDGET_AGAIN_US = 2_000_000
 """A budget that calls without a known cost have reserved is looked at again after so long."""
 SENDING_AGAIN_US = 200_000
 """The same where requests are on their way, which may yet not be taken."""
+ADD_UP_AGAIN_US = 10_000_000
+"""For so long it is believed how many more calls there is money for: what calls cost is learned meanwhile."""
 
 ANY_SUPPRESSED = Dialects("SELECT EXISTS (SELECT 1 FROM suppressions)")
 
@@ -73,9 +75,17 @@ CALLS = Dialects(
         AND ledger.opened_at_us > :now_us - r.window_us - :guard_us"""
 )
 
-LOCK_CAMPAIGN = Dialects(
-    sqlite="SELECT 1",
-    postgresql="SELECT 1 FROM campaigns WHERE campaign_id = :campaign_id FOR UPDATE",
+# Two workers that open calls of one campaign under a budget do so one after the other.
+TICKETS = Dialects(
+    sqlite="SELECT budget_left, budget_of, budget_at_us FROM campaigns WHERE campaign_id = :campaign_id",
+    postgresql="""
+    SELECT budget_left, budget_of, budget_at_us FROM campaigns WHERE campaign_id = :campaign_id FOR UPDATE""",
+)
+
+LEAVE_TICKETS = Dialects(
+    """
+    UPDATE campaigns SET budget_left = :left, budget_of = :budget, budget_at_us = :at_us
+    WHERE campaign_id = :campaign_id"""
 )
 
 SPENT = Dialects(
@@ -250,10 +260,12 @@ def _beyond_budget(
     kept: dict[str, Kept] = {}
     for campaign_id in sorted({one.campaign_id for one in asked} & budgets.keys()):
         budget = budgets[campaign_id]
-        store.execute(connection, LOCK_CAMPAIGN, campaign_id=campaign_id)
+        mine = [one for one in asked if one.campaign_id == campaign_id]
+        if _have_tickets(store, connection, campaign_id, budget, len(mine), now_us):
+            continue
         so_far = spent(store, connection, campaign_id)
         room = so_far.room(budget)
-        mine = [one for one in asked if one.campaign_id == campaign_id]
+        _leave_tickets(store, connection, campaign_id, budget, room - len(mine), now_us)
         used_up, again_us = False, SENDING_AGAIN_US
         if room < 1:
             # What is reserved may be released: a request that is on its way may yet not be taken.
@@ -265,3 +277,36 @@ def _beyond_budget(
             if place >= room:
                 kept[one.attempt_id] = Kept("budget", None if used_up else now_us + again_us)
     return kept
+
+
+def _have_tickets(
+    store: Store, connection: Connection, campaign_id: int, budget: Budget, calls: int, now_us: int
+) -> bool:
+    """Take so many of the calls that the last sum had room for, so that what was spent is not added up again.
+
+    The campaign's row is ours from here on, whether there were as many or not.
+    """
+    [(left, found_for, at_us)] = store.execute(connection, TICKETS, campaign_id=campaign_id)
+    lasts = budget.cost_total is None or 0 <= now_us - at_us < ADD_UP_AGAIN_US
+    if not lasts or found_for != _told(budget) or left < calls:
+        return False
+    values = {"campaign_id": campaign_id, "left": left - calls, "budget": found_for, "at_us": at_us}
+    store.execute(connection, LEAVE_TICKETS, **values)
+    return True
+
+
+def _leave_tickets(
+    store: Store, connection: Connection, campaign_id: int, budget: Budget, room: float, now_us: int
+) -> None:
+    """Note for how many more calls there is room; half of them, where money decides.
+
+    Calls that are not placed after all give room back, which the next sum finds; only costs take it away: a
+    call may turn out dearer than those before it.
+    """
+    left = int(max(0, room if budget.cost_total is None else room // 2))
+    values = {"left": left, "budget": _told(budget), "at_us": now_us}
+    store.execute(connection, LEAVE_TICKETS, campaign_id=campaign_id, **values)
+
+
+def _told(budget: Budget) -> str:
+    return as_rows([budget])

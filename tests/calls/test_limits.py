@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from dialer.base.clock import ManualClock
 from dialer.calls import limits, suppressions
-from dialer.calls.limits import GUARD_US, SENDING_AGAIN_US, Budget, Kept
+from dialer.calls.limits import GUARD_US, SENDING_AGAIN_US, Budget, Kept, Spent
 from dialer.calls.suppressions import Terms
 from dialer.campaign.caps import read_cap
 from dialer.rules.windows import HoursPolicy
@@ -219,6 +219,64 @@ def test_a_budget_of_calls_is_never_exceeded_by_two_workers(store: Store, clock:
     for thread in threads:
         thread.join()
     assert len(opened) == 7
+
+
+def sums(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Note each time that what a campaign has spent is added up, a walk over all of its calls."""
+    added: list[int] = []
+    real = limits.spent
+
+    def spent(store: Store, connection: Connection, campaign_id: int) -> Spent:
+        added.append(campaign_id)
+        return real(store, connection, campaign_id)
+
+    monkeypatch.setattr(limits, "spent", spent)
+    return added
+
+
+def test_a_budget_is_not_added_up_for_every_page(
+    store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_to(clock, NOON)
+    at = people(store, clock, contacts=12)
+    added = sums(monkeypatch)
+    budget = Budget(calls_total=10, cost_total=None, cost_per_call=None)
+    openings = [opening(at, call) for call in claim(at, 12)]
+    for one in openings[:10]:
+        assert open_calls(at, [one], budget).opened
+    assert len(added) == 1
+    assert not open_calls(at, openings[10:], budget).opened
+    smaller = Budget(calls_total=9, cost_total=None, cost_per_call=None)
+    assert not open_calls(at, openings[10:], smaller).opened
+
+
+def test_a_changed_budget_counts_at_once(store: Store, clock: ManualClock) -> None:
+    go_to(clock, NOON)
+    at = people(store, clock, contacts=6)
+    openings = [opening(at, call) for call in claim(at, 6)]
+    big, small = (Budget(calls_total=calls, cost_total=None, cost_per_call=None) for calls in (100, 3))
+    assert len(open_calls(at, openings[:2], big).opened) == 2
+    assert len(open_calls(at, openings[2:], small).opened) == 1
+
+
+def test_calls_dearer_than_was_reserved_are_noticed_before_the_money_is_spent(
+    store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_to(clock, NOON)
+    at = people(store, clock, contacts=20)
+    added = sums(monkeypatch)
+    budget = Budget(calls_total=None, cost_total=2.0, cost_per_call=0.1)
+    calls = claim(at, 20)
+    openings = [opening(at, call) for call in calls]
+    placed = 0
+    for one, call in zip(openings, calls, strict=True):
+        if open_calls(at, [one], budget).opened:
+            end(at, one, call, cost=0.2)  # twice what was thought
+            placed += 1
+    assert placed == 10
+    assert len(added) < 20
+    clock.move(limits.ADD_UP_AGAIN_US / 1e6)
+    assert not open_calls(at, openings[-1:], budget).opened
 
 
 def test_a_reserved_call_may_be_released_and_a_made_one_is_spent(store: Store, clock: ManualClock) -> None:
