@@ -59,7 +59,9 @@ def open_lists(campaign: Campaign, file: Path | None = None) -> list[ListFile]:
     """
     paths = [file] if file is not None else find_lists(campaign.list.files, campaign.folder)
     section = campaign.list
-    opened = [as_mended(open_list(path, section.sheets, section.phone or ())) for path in paths]
+    opened = [
+        as_mended(open_list(path, section.sheets, section.phone or (), section.encoding)) for path in paths
+    ]
     for one in opened:
         _check_columns(campaign, one)
     return opened
@@ -158,10 +160,7 @@ def _sort(
         books.count(sorted_rows)
         if watch is not None:
             watch(books, batch.bytes_read, one.info.bytes)
-        origin = None
-        if isinstance(batch, MendedBatch):
-            origin = batch.origin.with_columns(batch.list_row.alias("list_row"))
-        yield sorted_rows, origin
+        yield sorted_rows, batch.origin if isinstance(batch, MendedBatch) else None
 
 
 def _with_broken(rejects: pl.DataFrame, batch: Batch) -> pl.DataFrame:

@@ -56,7 +56,11 @@ TOLD_AS_CONTACT = """
 
 @dataclass(frozen=True, slots=True)
 class MendedBatch(Batch):
-    """A batch of rows that were rejects: `origin` (campaign_id, reject_id; null where a person added one)."""
+    """A batch of rows that were rejects.
+
+    `origin` has list_row, campaign_id, reject_id; the latter are null where a person added a row. Rows that
+    were none of their list (`ragged`), and that nobody filled in since, are in `broken` again.
+    """
 
     origin: pl.DataFrame
 
@@ -82,14 +86,46 @@ class MendedList:
             if self.info.format == "csv":
                 own = own.select(_without_guard(pl.col(name)) for name in self.names)
             own = own.rename(dict(zip(self.names, self.info.columns, strict=True)))
+            origin = _origin_of(batch.rows[self.origin]).with_columns(batch.list_row.alias("list_row"))
+            untouched = self._untouched(batch.rows, own)
+            broken = batch.broken
+            if untouched.any():
+                broken = pl.concat([broken, self._broken(batch, untouched)]).sort("list_row")
             yield MendedBatch(
-                own,
-                batch.list_row,
-                batch.list_line,
-                batch.broken,
+                own.filter(~untouched),
+                batch.list_row.filter(~untouched),
+                batch.list_line.filter(~untouched),
+                broken,
                 batch.bytes_read,
-                _origin_of(batch.rows[self.origin]),
+                origin,
             )
+
+    def _untouched(self, rows: pl.DataFrame, own: pl.DataFrame) -> pl.Series:
+        """Return which rows were no rows of their list (`ragged`), and have nothing in its columns yet."""
+        reason = self._ours("reason")
+        if reason not in rows.columns:
+            return pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True)
+        filled = pl.any_horizontal(pl.all().cast(pl.String).str.strip_chars().fill_null("") != "")
+        untouched = rows.select(pl.col(reason).cast(pl.String).eq_missing("ragged")).to_series()
+        return untouched & ~own.select(filled).to_series()
+
+    def _broken(self, batch: Batch, which: pl.Series) -> pl.DataFrame:
+        """Return those rows as they were told before."""
+        told = batch.rows.filter(which)
+        texts = (
+            pl.lit(None, pl.String) if self._ours(word) not in told.columns else pl.col(self._ours(word))
+            for word in ("reason", "detail", "row")
+        )
+        named = zip(texts, ("reason", "detail", "row"), strict=True)
+        return told.select(
+            batch.list_row.filter(which).alias("list_row"),
+            batch.list_line.filter(which).alias("list_line"),
+            *(_without_guard(text.cast(pl.String)).alias(word) for text, word in named),
+        )
+
+    def _ours(self, word: str) -> str:
+        """Return what the file calls a column of ours."""
+        return self.origin.removesuffix("reject_id") + word
 
 
 def as_mended(file: ListFile) -> ListFile:

@@ -31,6 +31,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from dialer.base.durations import parse_duration
+from dialer.base.encodings import named_encoding
 from dialer.base.errors import BadInput
 from dialer.base.settings import Account, Settings
 from dialer.base.toml import place, shown
@@ -209,6 +210,8 @@ class ListSection(_Section):
         Texts | None, BeforeValidator(_one_or_more, json_schema_input_type=Text | list[Text])
     ] = None
     """The sheets of an Excel workbook to read; every visible one with a phone column where left out."""
+    encoding: Annotated[str, AfterValidator(named_encoding)] | None = None
+    """The encoding of text files, such as cp1250; found by their bytes where left out."""
     phone: Annotated[
         Texts | None, BeforeValidator(_one_or_more, json_schema_input_type=Text | list[Text])
     ] = None

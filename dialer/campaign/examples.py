@@ -43,6 +43,7 @@ on_unknown = "hold"
 
 [list]
 files = ["*.csv"]                          # beside this file; .csv .tsv .txt .parquet .xlsx, also .gz .zst
+# encoding = "cp1250"                      # of a text file whose letters come out wrong; left out: found
 # sheets = ["May", "June"]                 # of a workbook; left out: every visible one with a phone column
 phone = ["mobile", "landline"]             # tried in order; the first dialable number wins
 region = "IN"                              # for numbers without a country code

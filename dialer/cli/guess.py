@@ -58,7 +58,7 @@ def which_phone(campaign: Campaign) -> str:
     """Return the message for a campaign that does not say it: the lines to choose one from."""
     section = campaign.list
     path = find_lists(section.files, campaign.folder)[0]
-    one = open_list(path, section.sheets)
+    one = open_list(path, section.sheets, encoding=section.encoding)
     guess = guess_columns(one, section.region, section.region_column)
     columns = ", ".join(f"'{name}'" for name in one.info.columns)
     said = (

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dialer.base.encodings import named_encoding
 from dialer.base.errors import BadInput
 from dialer.calls.load import check_lists, open_lists
 from dialer.calls.load import load as load_lists
+from dialer.campaign import Campaign
 from dialer.cli.checked import print_check
 from dialer.cli.deployment import CampaignName, Config, campaign_of, open_store, rules_of, settings_of
 from dialer.cli.expected import hours_lines, reach_json, reach_lines, sighted, warn_of_never
@@ -16,14 +18,17 @@ from dialer.cli.show import loading_bar, out, print_books, print_json
 from dialer.providers.registry import check_account
 
 
-def check(campaign: CampaignName, /, *, json: bool = False, config: Config = None) -> int:
+def check(
+    campaign: CampaignName, /, *, encoding: str | None = None, json: bool = False, config: Config = None
+) -> int:
     """Validate a campaign's file, account and list; call nobody, write nothing.
 
     Args:
+        encoding: The encoding of the list, such as cp1250, in place of the campaign's or the one found.
         json: Print one JSON document instead of lines.
     """
     settings = settings_of(config)
-    said = campaign_of(campaign, settings)
+    said = _read_as(campaign_of(campaign, settings), encoding)
     account = said.account(settings)
     check_account(account, agent=said.call.agent)
     if said.list.phone is None:
@@ -51,16 +56,23 @@ def check(campaign: CampaignName, /, *, json: bool = False, config: Config = Non
 
 
 def load(
-    campaign: CampaignName, /, *, file: Path | None = None, json: bool = False, config: Config = None
+    campaign: CampaignName,
+    /,
+    *,
+    file: Path | None = None,
+    encoding: str | None = None,
+    json: bool = False,
+    config: Config = None,
 ) -> int:
     """Turn a campaign's list into contacts and rejects; a file that was loaded before is skipped.
 
     Args:
         file: A list to load in place of the campaign's own.
+        encoding: The encoding of the list, such as cp1250, in place of the campaign's or the one found.
         json: Print one JSON document instead of lines.
     """
     settings = settings_of(config)
-    said = campaign_of(campaign, settings)
+    said = _read_as(campaign_of(campaign, settings), encoding)
     lists = open_lists(said, file)
     with open_store(settings, create=True) as store, loading_bar() as watch:
         all_books = load_lists(store, said, lists, only_new=True, watch=watch)
@@ -70,3 +82,14 @@ def load(
     else:
         print_books(all_books)
     return 0
+
+
+def _read_as(campaign: Campaign, encoding: str | None) -> Campaign:
+    """Return the campaign with its list in another encoding, where one is named."""
+    if encoding is None:
+        return campaign
+    try:
+        section = campaign.list.model_copy(update={"encoding": named_encoding(encoding)})
+    except ValueError as error:
+        raise BadInput(f"--encoding {encoding}: expected {error}") from error
+    return campaign.model_copy(update={"list": section})

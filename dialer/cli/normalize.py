@@ -33,6 +33,7 @@ def normalize(
     unique: bool = False,
     rejects: Path | None = None,
     sheet: tuple[str, ...] = (),
+    encoding: str | None = None,
     json: bool = False,
 ) -> int:
     """Write the rows of a list that can be dialled, with their numbers in E.164; the others to the rejects.
@@ -45,9 +46,10 @@ def normalize(
         unique: Keep the first row of each number; the others go to the rejects.
         rejects: The file for the other rows, each with its line, reason and suggestion.
         sheet: The sheet of an Excel workbook to read; every visible one where left out.
+        encoding: The encoding of a text file, such as cp1250; found by its bytes where left out.
         json: Print one JSON document instead of lines.
     """
-    one = open_list(file, sheet or None, phone)
+    one = open_list(file, sheet or None, phone, encoding)
     if not phone:
         raise BadInput(_which_phone(one, region, region_column))
     with _terminated_is_interrupted(), _bar(one) as watch:

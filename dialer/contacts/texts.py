@@ -38,4 +38,13 @@ def as_texts(cells: pl.Series) -> tuple[pl.Series, pl.Series | None]:
             damaged=(~whole | (cell < 0)).fill_null(False),
         )
         return answer["text"], answer["damaged"]
-    raise BadInput(f"column {cells.name!r} is {kind}, expected text, integers or floats")
+    if isinstance(kind, pl.Array):
+        cells = cells.arr.to_list()
+        kind = cells.dtype
+    if isinstance(kind, pl.List) and (kind.inner == pl.String or kind.inner.is_integer()):
+        # Several numbers in a cell, as a person would write them.
+        return cells.cast(pl.List(pl.String)).list.join("; ", ignore_nulls=True), None
+    raise BadInput(
+        f"column {cells.name!r} is {kind}, expected text, integers, floats, or lists of texts or integers;"
+        " put its numbers into a column of text"
+    )

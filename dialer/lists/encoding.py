@@ -2,7 +2,8 @@
 
 UTF-8 where every byte agrees. UTF-16 and UTF-32 by their byte order mark, or by the zero bytes that
 ASCII leaves in them. Else Windows-1252, which reads any byte. A few stray Windows-1252 bytes in a
-file that otherwise is UTF-8 (lists pasted together) are read as what they are, and said.
+file that otherwise is UTF-8 (lists pasted together) are read as what they are, and said. What a person
+names is taken instead; what was found is said all the same.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from dialer.base.encodings import WIDE, named_encoding
 from dialer.base.errors import BadInput
-from dialer.lists.source import Source, blocks
+from dialer.lists.shape import SPOKEN_ENCODINGS
+from dialer.lists.source import Source, blocks, readable
 
 SURVEY_BYTES = 8 << 20
 HEAD_BYTES = 64 << 10
@@ -71,12 +74,40 @@ class _Tally:
         self.high += np.bincount(values, minlength=256)
 
 
-def find_encoding(source: Source) -> TextEncoding:
-    """Return the encoding of the whole file: every block of it was looked at.
+def find_encoding(source: Source, named: str | None = None) -> TextEncoding:
+    """Return the encoding of the whole file, or the one that is `named`: every block was looked at.
 
     Raises:
-        BadInput: the file is not text, or cannot be read to its end.
+        BadInput: the file is not text, or cannot be read to its end, or there is no encoding of that name.
     """
+    wanted = _wanted(source, named) if named else None
+    found = _survey(source)
+    return found if wanted is None else _as_named(source, wanted, found)
+
+
+def _wanted(source: Source, named: str) -> str:
+    try:
+        return named_encoding(named)
+    except ValueError as error:
+        raise BadInput(f"{source.path}: encoding = {named!r}, expected {error}") from error
+
+
+def _as_named(source: Source, wanted: str, found: TextEncoding) -> TextEncoding:
+    """Return the encoding that a person named, with a note where the bytes look like another one."""
+    if codecs.lookup(wanted).name == codecs.lookup(found.name.removesuffix("-sig")).name:
+        return found
+    if wanted in ("utf-16", "utf-32"):
+        wanted = found.name if found.name.startswith(wanted) else f"{wanted}-le"
+        if wanted == found.name:
+            return found
+    with readable(source.path):
+        head = next(blocks(source, HEAD_BYTES), (b"", 0))[0]
+    mark = next((mark for mark, name in BYTE_ORDER_MARKS if head.startswith(mark) and wanted == name), b"")
+    looks = SPOKEN.get(found.name, f"{SPOKEN_ENCODINGS[found.name]} text")
+    return TextEncoding(wanted, len(mark), False, (f"read as {wanted}, as asked for; it looks like {looks}",))
+
+
+def _survey(source: Source) -> TextEncoding:
     wide: TextEncoding | None = None
     tally, nul_bytes, held, mark = _Tally(), 0, b"", 0
     for number, (block, _) in enumerate(blocks(source, SURVEY_BYTES)):
@@ -142,7 +173,9 @@ def utf8_blocks(source: Source, encoding: TextEncoding, size: int) -> Iterator[t
     A block may end inside a line, never inside a character unless the file was UTF-8 all through.
     """
     name = encoding.name.removesuffix("-sig")
-    errors = "replace" if name.startswith(("utf-16", "utf-32")) else WINDOWS_1252
+    # A byte that the encoding does not have stays to be seen, as \\x81.
+    usual = name in ("utf-8", "windows-1252", "latin-1")
+    errors = WINDOWS_1252 if usual else "replace" if name in WIDE else "backslashreplace"
     decoder = codecs.getincrementaldecoder(name)(errors)
     mark = encoding.mark_bytes
     position = 0

@@ -13,10 +13,16 @@ from dialer.lists.source import identify
 from dialer.lists.text import open_text
 
 
-def open_list(path: Path, sheets: Sequence[str] | None = None, phones: Sequence[str] = ()) -> ListFile:
+def open_list(
+    path: Path,
+    sheets: Sequence[str] | None = None,
+    phones: Sequence[str] = (),
+    encoding: str | None = None,
+) -> ListFile:
     """Return the open list: what was found in it, and its rows on demand.
 
-    The whole file is read once, for its digest and to be sure of its encoding. `sheets` names the
+    A text file is read once as a whole, to be sure of its encoding, which may be named instead of
+    found (`cp1250`; what is no text has none, and is read as what it is). `sheets` names the
     sheets of an Excel workbook, in the order to read them; left out, every visible one is read that
     has one of the columns `phones`, or every visible one where none is named. `phones` also tell the
     header from a title above it.
@@ -31,4 +37,4 @@ def open_list(path: Path, sheets: Sequence[str] | None = None, phones: Sequence[
         return open_parquet(source)
     if source.format == "xlsx":
         return open_excel(source, sheets, phones)
-    return open_text(source, phones)
+    return open_text(source, phones, encoding)

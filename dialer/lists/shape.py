@@ -60,7 +60,8 @@ class ListInfo:
         if self.encoding is None:
             return f"{SPOKEN_FORMATS[self.format]}, {columns}: {', '.join(self.columns)}"
         cut = f", fields separated by {DELIMITERS[self.delimiter]}" if self.delimiter else ""
-        return f"{SPOKEN_ENCODINGS[self.encoding]} text{packed}{cut}, {columns}: {', '.join(self.columns)}"
+        encoding = SPOKEN_ENCODINGS.get(self.encoding, self.encoding)
+        return f"{encoding} text{packed}{cut}, {columns}: {', '.join(self.columns)}"
 
 
 @dataclass(frozen=True, slots=True)

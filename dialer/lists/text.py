@@ -69,9 +69,9 @@ class TextList:
             raise BadInput(f"{where} ({error}); save it as UTF-8") from error
 
 
-def open_text(source: Source, wanted: Sequence[str] = ()) -> TextList:
+def open_text(source: Source, wanted: Sequence[str] = (), encoding_name: str | None = None) -> TextList:
     """Return the open text file: its encoding, delimiter and header found, the latter by `wanted` names."""
-    encoding = find_encoding(source)
+    encoding = find_encoding(source, encoding_name)
     head, complete = _head(source, encoding)
     dialect = find_dialect(source.path, head, complete, wanted)
     info = ListInfo(

@@ -143,3 +143,25 @@ def test_broken_lines_can_be_filled_in_below_the_lists_columns(store: Store, tmp
     load(store, campaign, open_lists(campaign, put(better, tmp_path / "mended.csv")))
     assert rows(store, PROGRESS) == [(1, 1, 0, 0)]
     assert rows(store, "SELECT count(*) FROM rejects") == [(0,)]
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])
+def test_a_ragged_row_that_nobody_touched_stays_ragged(store: Store, tmp_path: Path, ending: str) -> None:
+    campaign = campaign_in(tmp_path, people=LIST + "k8,one,field,too,many,here,now\nk9,few\n")
+    load(store, campaign)
+    told = "SELECT raw, reason, detail, row FROM rejects WHERE reason = 'ragged' ORDER BY raw"
+    before = rows(store, told)
+    assert len(before) == 2
+    frame = exported(store, tmp_path / f"r.{ending}")
+    load(store, campaign, open_lists(campaign, put(frame, tmp_path / f"again.{ending}")), only_new=True)
+    assert rows(store, told) == before
+    frame = exported(store, tmp_path / f"r2.{ending}")
+    mine = pl.col("row").str.starts_with("k9")
+    better = frame.with_columns(
+        mobile=pl.when(mine).then(pl.lit("212 555 0177")).otherwise("mobile"),
+        key=pl.when(mine).then(pl.lit("k9")).otherwise("key"),
+    )
+    load(store, campaign, open_lists(campaign, put(better, tmp_path / f"mended.{ending}")), only_new=True)
+    assert [row[0] for row in rows(store, told)] == ["k8,one,field,too,many,here,now"]
+    assert rows(store, PROGRESS) == [(10, 4, 4, 2)]
+    assert audit(store).ok

@@ -38,6 +38,18 @@ def test_a_list_is_cleaned_and_the_books_are_said(people: Path, capsys: pytest.C
     ]
 
 
+def test_a_named_encoding_is_used_and_a_wrong_one_refused(
+    people: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people.write_bytes("name,mobile\nŁódź,+442079460018\n".encode("cp1250"))
+    words = ["normalize", "people.csv", "--phone", "mobile", "--to", "clean.csv", "--encoding"]
+    assert main([*words, "windows-1250"]) == 0
+    assert "note: read as cp1250, as asked for; it looks like Windows-1252 text" in capsys.readouterr().out
+    assert pl.read_csv("clean.csv", infer_schema=False)["name"].to_list() == ["Łódź"]
+    assert main([*words, "klingon"]) == 2
+    assert "there are utf-8, utf-16" in capsys.readouterr().err
+
+
 def test_the_figures_come_as_json(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["normalize", "people.csv", "--phone", "mobile", "--to", "c.jsonl", "--json"]) == 0
     figures = orjson.loads(capsys.readouterr().out)

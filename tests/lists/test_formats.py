@@ -54,6 +54,26 @@ def test_the_encoding_is_found_and_said(write, codec: str, mark: bytes, found: s
     assert rows_of(opened) == ROWS
 
 
+@pytest.mark.parametrize("codec", ["cp1250", "shift_jis", "koi8-r", "utf-16-le", "utf-16-be", "utf-8"])
+def test_an_encoding_that_is_named_is_taken_and_what_was_found_is_said(write, codec: str):
+    city = {"cp1250": "Łódź", "shift_jis": "東京", "koi8-r": "Москва"}.get(codec, "Zürich")
+    opened = open_list(write(f"name,phone\n{city},1\n".encode(codec)), encoding=codec.upper())
+    assert rows_of(opened) == [(city, "1")]
+    assert opened.info.encoding == codec
+    guessed = {"cp1250", "shift_jis", "koi8-r"}
+    assert any("as asked for; it looks like" in note for note in opened.info.notes) == (codec in guessed)
+
+
+def test_bytes_that_a_named_encoding_does_not_have_stay_to_be_seen(write):
+    opened = open_list(write(b"name,phone\nA\x83B,1\n"), encoding="cp1250")
+    assert rows_of(opened) == [("A\\x83B", "1")]
+
+
+def test_an_encoding_that_nobody_knows_is_refused_with_those_there_are(write):
+    with pytest.raises(BadInput, match=r"encoding = 'cp125x', expected .*did you mean 'cp125\d'.*koi8-r"):
+        open_list(write(TEXT), encoding="cp125x")
+
+
 def test_quotation_marks_of_windows_1252_are_read(write):
     opened = open_list(write("name,phone\n“Bäcker”,1\n".encode("windows-1252")))
     assert opened.info.notes == ("Windows-1252 text, not UTF-8",)

@@ -55,6 +55,29 @@ def read(file: Path) -> pl.DataFrame:
             return pl.read_parquet(file)
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pl.Series([["020 7946 0018", "+44 20 7946 0019"], ["none"], [], None]),
+        pl.Series([[442079460018, 442079460019], [12], [None], None]),
+    ],
+)
+def test_a_list_in_a_cell_of_parquet_is_several_numbers(tmp_path: Path, cells: pl.Series) -> None:
+    frame = pl.DataFrame({"phone": cells.alias("phone"), "key": range(4)})
+    frame.write_parquet(tmp_path / "list.parquet")
+    books = clean(
+        open_list(tmp_path / "list.parquet"),
+        tmp_path / "clean.parquet",
+        Numbers(("phone",), "GB"),
+        rejects=tmp_path / "r.csv",
+    )
+    assert (books.accepted, books.rejected) == (1, 3)
+    good = read(tmp_path / "clean.parquet")
+    assert good["phone"].to_list() == ["+442079460018"]
+    assert good["list_phone"].to_list() == [cells[0].to_list()]
+    assert read(tmp_path / "r.csv")["reason"].to_list()[1:] == ["blank", "blank"]
+
+
 def test_every_row_is_in_one_of_the_two_files(people: Path) -> None:
     books = run(people)
     assert books.line().endswith("7 rows read = 4 accepted + 3 rejected + 0 duplicate")
