@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import mmap
 import os
 import sys
 from functools import cache
@@ -26,11 +27,15 @@ _SOURCE = Path(__file__).with_name("kernel.c")
 _LIBRARY = Path(__file__).with_name("libkernel.so")
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_int64
 
+_LARGE = 1 << 22
+"""Bytes from which on large pages pay."""
+
 _FUNCTIONS = {
     "dialer_read": (None, [_POINTER] * 5),
     "dialer_columns": (None, [_POINTER, _POINTER, _INT, _POINTER, _POINTER]),
     "dialer_spread": (None, [_POINTER, _POINTER, _INT, _POINTER, _POINTER, _INT] + [_POINTER] * 3),
-    "dialer_index": (_INT, [_POINTER] * 4),
+    "dialer_index": (_INT, [_POINTER] * 5),
+    "dialer_repeat": (None, [_POINTER, _INT, _POINTER]),
     "dialer_group": (_INT, [_POINTER, _INT] + [_POINTER] * 3),
     "dialer_describe": (None, [_POINTER, _POINTER, _INT] + [_POINTER] * 3),
     "dialer_abroad": (None, [_POINTER, _INT, _POINTER, _POINTER]),
@@ -159,6 +164,15 @@ class TextColumn:
             self._sizes.ctypes.data,
             len(data),
         )
+
+
+def new_memory(size: int) -> Bytes:
+    """Return zeros for a column, in large pages where the system has them: others cost more than what is done."""
+    if size < _LARGE or not hasattr(mmap, "MADV_HUGEPAGE"):
+        return np.zeros(size, np.uint8)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, np.uint8)
 
 
 def as_texts_of(

@@ -25,6 +25,13 @@ def number_columns(value: U64, outcome: I32, shown: Flags) -> tuple[list[pl.Seri
     return [phone, *(fields[name].gather(codes) for name in FIELDS)], np.flatnonzero(~rows)
 
 
+def repeat(text: str, height: int) -> pl.Series:
+    """Return a column that holds one text in all rows."""
+    if READER.kernel is not None:
+        return READER.kernel.repeat(text, height)
+    return pl.Series([text]).new_from_index(0, height)
+
+
 def spread(texts: pl.Series, which: I64, rows: I64, height: int) -> pl.Series:
     """Return a column with `texts[which]` in the given rows, null in all others."""
     if not len(rows):

@@ -455,6 +455,7 @@ enum { SLOT = 48, SLOT_DIGITS = 31, ZEROS = 16 };
 /* Digits as text behind 16 zeros, so that the last 16 can be read at once. */
 typedef struct {
     uint8_t digit[SLOT];
+    uint64_t value; /* of up to 19 digits */
     unsigned count;
     int plus;
     uint16_t extension, extension_size;
@@ -594,26 +595,40 @@ static int suspicion(Text text) {
 /* ----------------------------------------------------------------------------------------- a chunk of rows */
 
 enum { BLOCK = 128, PLAIN_MAX = SLOT_DIGITS };
-enum { IS_DIGIT = 1, IS_PLUS = 2, IS_PARTING = 4, IS_ODD = 8 };
 
-static uint8_t kind_of(int byte) {
+/* How often each kind of byte was met, in one word: up to 31 of each. */
+enum { A_DIGIT = 1, A_PLUS = 1 << 8, A_PARTING = 1 << 16, AN_ODD = 1 << 24, OF_A_KIND = 0xFF };
+
+static uint32_t kind_of(int byte) {
     switch (byte) {
-    case '+': return IS_PLUS;
-    case '.': case '/': return IS_PARTING;
+    case '+': return A_PLUS;
+    case '.': case '/': return A_PARTING;
     case ' ': case '(': case ')': case '-': return 0;
-    default: return byte >= '0' && byte <= '9' ? IS_DIGIT : IS_ODD;
+    default: return byte >= '0' && byte <= '9' ? A_DIGIT : AN_ODD;
     }
 }
 
-/* The first digit is the low one in memory: kernel.py asks for a little-endian machine. */
-static uint64_t eight_digits(const uint8_t *digit) {
-    uint64_t pairs;
-    memcpy(&pairs, digit, sizeof pairs);
-    pairs -= 0x3030303030303030u;
+#define ZERO_DIGITS 0x3030303030303030u
+
+/* The first digit is the low one in memory: binding.py asks for a little-endian machine. */
+static uint64_t eight_at(const uint8_t *bytes) {
+    uint64_t eight;
+    memcpy(&eight, bytes, sizeof eight);
+    return eight;
+}
+
+static int are_digits(uint64_t eight) {
+    return ((eight & 0xF0F0F0F0F0F0F0F0u) | ((eight + 0x0606060606060606u) & 0xF0F0F0F0F0F0F0F0u) >> 4) ==
+           0x3333333333333333u;
+}
+
+static uint64_t joined(uint64_t pairs) {
     pairs = (pairs * 10 + (pairs >> 8)) & 0x00FF00FF00FF00FFu;
     pairs = (pairs * 100 + (pairs >> 16)) & 0x0000FFFF0000FFFFu;
     return (pairs * 10000 + (pairs >> 32)) & 0x00000000FFFFFFFFu;
 }
+
+static uint64_t eight_digits(const uint8_t *digit) { return joined(eight_at(digit) - ZERO_DIGITS); }
 
 static uint64_t value_of(const Slot *slot) {
     const uint8_t *last = slot->digit + slot->count; /* 16 before the end of the digits */
@@ -623,26 +638,59 @@ static uint64_t value_of(const Slot *slot) {
     return value;
 }
 
-/* Reads a text of digits and marks; returns the kinds of bytes in it, IS_ODD where it is none of these. */
-static inline int read_plain(const uint8_t kinds[256], Text text, Slot *slot) {
-    unsigned count = 0, pluses = 0;
-    int seen = 0;
-    for (int64_t at = 0; at < text.size; at++) {
-        uint8_t byte = text.bytes[at], kind = kinds[byte];
-        seen |= kind;
-        slot->digit[ZEROS + count] = byte;
-        count += kind & IS_DIGIT;
-        pluses += kind >> 1 & 1;
+/* Reads 8 to 16 digits with or without a + in front of them; returns whether that is all. */
+static inline int read_digits(Text text, Slot *slot) {
+    if (text.size < 8)
+        return 0;
+    unsigned plus = text.bytes[0] == '+', count = (unsigned)text.size - plus;
+    if (count < 8 || count > 16)
+        return 0;
+    uint64_t first = eight_at(text.bytes + plus), last = eight_at(text.bytes + plus + count - 8);
+    if (!are_digits(first) || !are_digits(last))
+        return 0;
+    /* Of the first eight only those that are not among the last eight, behind zeros. */
+    uint64_t front = count > 8 ? (first - ZERO_DIGITS) << 8 * (16 - count) : 0;
+    slot->value = joined(front) * 100000000u + joined(last - ZERO_DIGITS);
+    slot->count = count;
+    slot->plus = (int)plus;
+    return 1;
+}
+
+/* Reads a text of digits and marks; returns how often each kind of byte is in it, some AN_ODD where it is none. */
+static inline uint32_t read_plain(const uint32_t kinds[256], Text text, Slot *slot) {
+    uint32_t seen = 0;
+    if (text.size >= 8 && text.size <= 24) {
+        /* As if it had 16 or 24 bytes, with spaces behind: nobody can foretell where a loop of other lengths ends. */
+        uint64_t first = eight_at(text.bytes), last = eight_at(text.bytes + text.size - 8);
+        uint8_t padded[24];
+        memset(padded, ' ', sizeof padded);
+        memcpy(padded, &first, 8);
+        if (text.size > 16)
+            memcpy(padded + 8, text.bytes + 8, 8);
+        memcpy(padded + text.size - 8, &last, 8);
+        int size = text.size > 16 ? 24 : 16;
+        for (int at = 0; at < size; at += 8) {
+            for (int step = at; step < at + 8; step++) {
+                slot->digit[ZEROS + (seen & OF_A_KIND)] = padded[step];
+                seen += kinds[padded[step]];
+            }
+        }
+    } else {
+        for (int64_t at = 0; at < text.size; at++) {
+            slot->digit[ZEROS + (seen & OF_A_KIND)] = text.bytes[at];
+            seen += kinds[text.bytes[at]];
+        }
     }
+    unsigned count = seen & OF_A_KIND, pluses = seen / A_PLUS & OF_A_KIND;
     slot->count = count;
     slot->plus = pluses != 0;
     /* Two digits are a number only if nothing stands between them. */
     if (RARELY(count == 2 || pluses > 1))
-        return seen | IS_ODD;
+        return seen | AN_ODD;
     if (pluses && text.bytes[0] != '+')
         for (int64_t at = 0; text.bytes[at] != '+'; at++)
-            if (kinds[text.bytes[at]] & IS_DIGIT)
-                return seen | IS_ODD;
+            if (kinds[text.bytes[at]] == A_DIGIT)
+                return seen | AN_ODD;
     return seen;
 }
 
@@ -849,7 +897,18 @@ static void leave(Answers *answers, int64_t row, const Slot *slot, int many) {
     }
 }
 
-static void read_block(const Texts *texts, const Plans *plans, const uint8_t kinds[256], const int64_t *region,
+/* Notes the extension of a row's number, if it has one, as a view into its text. */
+static void extend(const Texts *texts, Answers *answers, int64_t row, Text text, const Part *part) {
+    if (!part->extension_size)
+        return;
+    /* A text with so long an extension stands outside of its own view. */
+    const uint8_t *source = texts->views + row * VIEW;
+    put_view(answers->extensions + answers->counts[2] * VIEW, text.bytes + part->extension, part->extension_size,
+             word_at(source + 8), word_at(source + 12) + part->extension);
+    answers->extended[answers->counts[2]++] = row;
+}
+
+static void read_block(const Texts *texts, const Plans *plans, const uint32_t kinds[256], const int64_t *region,
                        int64_t begin, int rows, Block *block, Answers *answers, Parts *parts) {
     for (int row = 0; row < rows; row++) {
         Slot *slot = &block->slot[row];
@@ -858,13 +917,17 @@ static void read_block(const Texts *texts, const Plans *plans, const uint8_t kin
         block->suspicion[row] = 0;
         int stopped = UNDECIDED;
         if (text.size >= 0) {
-            int seen = text.size <= PLAIN_MAX ? read_plain(kinds, text, slot) : IS_ODD | IS_PARTING;
             stopped = 0;
-            if (seen & (IS_ODD | IS_PARTING)) {
-                if (seen & IS_ODD)
-                    stopped = take_apart(plans, text, slot);
-                if (parts)
-                    block->suspicion[row] = (uint8_t)suspicion(text);
+            if (!read_digits(text, slot)) {
+                uint32_t seen = text.size <= PLAIN_MAX ? read_plain(kinds, text, slot) : AN_ODD;
+                if (seen >= A_PARTING) {
+                    if (seen >= AN_ODD)
+                        stopped = take_apart(plans, text, slot);
+                    if (parts)
+                        block->suspicion[row] = (uint8_t)suspicion(text);
+                }
+                if (!stopped && slot->count <= DIGITS_MAX + 1)
+                    slot->value = value_of(slot);
             }
         }
         int64_t mine = region ? region[begin + row] : 0;
@@ -880,7 +943,7 @@ static void read_block(const Texts *texts, const Plans *plans, const uint8_t kin
         if (!block->open[row])
             continue;
         const Slot *slot = &block->slot[row];
-        uint64_t value = block->value[row] = value_of(slot);
+        uint64_t value = block->value[row] = slot->value;
         unsigned count = slot->count;
         if (RARELY(count > DIGITS_MAX)) {
             /* The first digits tell whether an international prefix stands before the others. */
@@ -931,6 +994,18 @@ static void read_block(const Texts *texts, const Plans *plans, const uint8_t kin
         answers->value[here] = block->value[row];
         answers->outcome[here] = outcome;
         const Slot *slot = &block->slot[row];
+        if (RARELY(outcome < 0 && parts && block->suspicion[row] & PARTED && block->many[row])) {
+            /* Too many digits for one number: two of them are the answer, whatever the whole would be. */
+            int64_t mine = region ? region[here] : 0;
+            Part whole = {0, UNDECIDED, 0, 0, 1, 0};
+            if (!(block->suspicion[row] & (DAMAGED | HIDDEN)) &&
+                choose(plans, parts, block->text[row], mine, here, &whole) == CHOSEN) {
+                answers->value[here] = whole.value;
+                answers->outcome[here] = whole.outcome;
+                extend(texts, answers, here, block->text[row], &whole);
+                continue;
+            }
+        }
         if (RARELY(outcome < 0)) {
             leave(answers, here, slot, block->many[row]);
             /* Nobody knows yet whether it is valid. */
@@ -951,13 +1026,7 @@ static void read_block(const Texts *texts, const Plans *plans, const uint8_t kin
                 answers->value[here] = part.value;
                 answers->outcome[here] = part.outcome;
             }
-            if (part.extension_size) {
-                /* A text with so long an extension stands outside of its view. */
-                const uint8_t *source = texts->views + here * VIEW;
-                put_view(answers->extensions + answers->counts[2] * VIEW, block->text[row].bytes + part.extension,
-                         part.extension_size, word_at(source + 8), word_at(source + 12) + part.extension);
-                answers->extended[answers->counts[2]++] = here;
-            }
+            extend(texts, answers, here, block->text[row], &part);
         }
     }
 }
@@ -965,7 +1034,7 @@ static void read_block(const Texts *texts, const Plans *plans, const uint8_t kin
 /* Reads a column of texts; without `parts` exactly as libphonenumber does, and nothing is suspected. */
 PUBLIC void dialer_read(const Texts *texts, const Plans *plans, const int64_t *region, Answers *answers,
                         Parts *parts) {
-    uint8_t kinds[256];
+    uint32_t kinds[256];
     Block block;
     for (int byte = 0; byte < 256; byte++)
         kinds[byte] = kind_of(byte);
@@ -1118,34 +1187,64 @@ PUBLIC int64_t dialer_group(const uint64_t *keys, int64_t rows, int32_t *seats, 
     return different;
 }
 
-/* The same for texts; nulls are one of the different ones. */
-PUBLIC int64_t dialer_index(const Texts *texts, int32_t *seats, int64_t *which, int64_t *first) {
-    int64_t different = 0;
+/* Makes two words of a view: its size and up to 12 bytes; nothing else of a longer text, whose size is kept too. */
+static void words_of(const uint8_t *view, uint64_t words[2]) {
+    uint32_t size = word_at(view);
+    memcpy(words, view, VIEW);
+    /* What is behind a short text need not be zero. */
+    if (size < 4)
+        words[0] &= ((uint64_t)1 << (32 + 8 * size)) - 1;
+    if (size <= 4)
+        words[1] = 0;
+    else if (size < INLINE)
+        words[1] &= ((uint64_t)1 << 8 * (size - 4)) - 1;
+    else if (size > INLINE)
+        words[1] = size;
+}
+
+/* The same for texts; nulls are one of the different ones. `words` are two for each of DIFFERENT_MAX. */
+PUBLIC int64_t dialer_index(const Texts *texts, int32_t *seats, uint64_t *words, int64_t *which, int64_t *first) {
+    int64_t different = 0, last = -1;
+    uint64_t mine[2], before[2] = {0, 0};
     memset(seats, 0xFF, SEATS * sizeof *seats);
     for (int64_t row = 0; row < texts->rows; row++) {
+        /* Sizes do not reach so far: a text is never like a null. */
+        if (is_null(texts, row))
+            mine[0] = mine[1] = UINT64_MAX;
+        else
+            words_of(texts->views + row * VIEW, mine);
+        int longer = (uint32_t)mine[0] > INLINE && mine[0] != UINT64_MAX;
+        if (row && !longer && mine[0] == before[0] && mine[1] == before[1]) {
+            which[row] = last;
+            continue;
+        }
         Text text = text_at(texts, row);
         if (text.size < 0)
             return -1;
-        int null = is_null(texts, row);
-        uint64_t head[2] = {0, 0};
-        memcpy(head, text.bytes, text.size < VIEW ? (size_t)text.size : VIEW);
-        uint64_t seat = mixed(head[0], head[1] ^ (uint64_t)text.size << 40 ^ (uint64_t)null << 60) & (SEATS - 1);
+        uint64_t seat = mixed(mine[0], mine[1]) & (SEATS - 1);
         for (; seats[seat] >= 0; seat = (seat + 1) & (SEATS - 1)) {
-            int64_t other = first[seats[seat]];
-            Text known = text_at(texts, other);
-            if (known.size == text.size && is_null(texts, other) == null &&
-                memcmp(known.bytes, text.bytes, (size_t)text.size) == 0)
+            const uint64_t *known = words + 2 * seats[seat];
+            if (known[0] == mine[0] && known[1] == mine[1] &&
+                (!longer || memcmp(text_at(texts, first[seats[seat]]).bytes, text.bytes, (size_t)text.size) == 0))
                 break;
         }
         if (seats[seat] < 0) {
             if (different == DIFFERENT_MAX)
                 return -1;
             first[different] = row;
+            memcpy(words + 2 * different, mine, sizeof mine);
             seats[seat] = (int32_t)different++;
         }
-        which[row] = seats[seat];
+        memcpy(before, mine, sizeof mine);
+        last = which[row] = seats[seat];
     }
     return different;
+}
+
+/* Fills a column with one text. */
+PUBLIC void dialer_repeat(const uint8_t *view, int64_t rows, uint8_t *views) {
+    for (int64_t row = 0; row < rows; row++)
+        memcpy(views + row * VIEW, view, VIEW);
 }
 
 /* --------------------------------------------------------------------------------- why rejected rows are rejected */

@@ -30,6 +30,7 @@ from dialer.contacts.binding import (
     PlansGiven,
     TextColumn,
     as_texts_of,
+    new_memory,
 )
 from dialer.contacts.lookup import Lookup
 from dialer.contacts.numbers import I32, I64, U64, Flags, Parts
@@ -187,9 +188,9 @@ class Kernel:
             _address(shown),
             len(shown),
         )
-        views = [np.empty(rows * VIEW, np.uint8) for _ in range(4)]
+        views = [new_memory(rows * VIEW) for _ in range(4)]
         validity = [np.zeros(bits, np.uint8) for _ in range(4)]
-        text, hidden = np.empty(rows * _E164_MAX + _E164_ROOM, np.uint8), np.empty(rows, np.int64)
+        text, hidden = new_memory(rows * _E164_MAX + _E164_ROOM), np.empty(rows, np.int64)
         taken = ColumnsTaken(
             _address(views[0]),
             _address(text),
@@ -209,8 +210,7 @@ class Kernel:
     def spread(self, texts: pl.Series, which: I64, rows: I64, height: int) -> pl.Series:
         """Return a column with `texts[which]` in the given rows, null in all others."""
         table, known = TextColumn(texts), texts.is_not_null().to_numpy()
-        # Memory that nobody wrote to yet costs nothing, and is zero.
-        views, validity = np.zeros(height * VIEW, np.uint8), np.zeros((height + 7) // 8, np.uint8)
+        views, validity = new_memory(height * VIEW), np.zeros((height + 7) // 8, np.uint8)
         filled = ctypes.c_int64(0)
         which, rows = np.ascontiguousarray(which, np.int64), np.ascontiguousarray(rows, np.int64)
         self._library.dialer_spread(
@@ -226,6 +226,12 @@ class Kernel:
         )
         return as_texts_of(views, height, table.data, validity, height - filled.value)
 
+    def repeat(self, text: str, height: int) -> pl.Series:
+        """Return a column that holds one text in all rows."""
+        table, views = TextColumn(pl.Series([text])), new_memory(height * VIEW)
+        self._library.dialer_repeat(table.views, height, _address(views))
+        return as_texts_of(views, height, table.data)
+
     def index(self, texts: pl.Series) -> tuple[I64, I64] | None:
         """Return which of the different texts each row has, and the row that had each first.
 
@@ -233,9 +239,9 @@ class Kernel:
         """
         column = TextColumn(texts)
         which, first = np.empty(len(texts), np.int64), np.empty(_DIFFERENT_MAX, np.int64)
-        seats = np.empty(_SEATS, np.int32)
+        seats, words = np.empty(_SEATS, np.int32), np.empty(2 * _DIFFERENT_MAX, np.uint64)
         different = self._library.dialer_index(
-            ctypes.byref(column.given), _address(seats), _address(which), _address(first)
+            ctypes.byref(column.given), _address(seats), _address(words), _address(which), _address(first)
         )
         return (which, first[:different]) if different >= 0 else None
 

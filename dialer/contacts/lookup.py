@@ -14,7 +14,7 @@ from dialer.contacts.numbers import I64, U64
 CONTEXT_BITS, DIGIT_BITS = 14, 50
 """A key is a context, of which the low five bits are a number of digits, and up to 15 leading digits."""
 
-_BUCKETS_PER_KEY = 8
+_BUCKETS_PER_KEY = 16
 
 
 class Lookup:

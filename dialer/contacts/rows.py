@@ -14,7 +14,7 @@ from dialer.base.errors import BadInput
 from dialer.base.words import did_you_mean
 from dialer.contacts.cells import DIGITS_OF_A_NUMBER, Asked, Cells, read_cells
 from dialer.contacts.chunks import in_chunks
-from dialer.contacts.columns import dense, number_columns
+from dialer.contacts.columns import dense, number_columns, repeat
 from dialer.contacts.numbers import I32, I64, TYPES, Flags, Sparse, Verdict, as_e164
 from dialer.contacts.reader import READER, index_of
 from dialer.contacts.reasons import explain
@@ -63,7 +63,7 @@ def _normalize_chunk(
     region_column: str | None,
     types: frozenset[str] | None,
 ) -> pl.DataFrame:
-    columns_read = [as_texts(rows[column]) for column in columns]
+    columns_read = [as_texts(rows[column].rechunk()) for column in columns]
     texts = [text for text, _ in columns_read]
     cells_regions = rows[region_column] if region_column else None
     region, names, unknown = _regions(rows.height, cells_regions, default)
@@ -192,8 +192,9 @@ def _others(cells: list[Cells], best: Cells, dialable: Flags, asked: Asked) -> p
 
 
 def _names(columns: list[str], chosen: I64) -> pl.Series:
-    names = pl.Series(columns, dtype=pl.String)
-    return names.new_from_index(0, len(chosen)) if len(columns) == 1 else names.gather(chosen)
+    if len(columns) == 1:
+        return repeat(columns[0], len(chosen))
+    return pl.Series(columns, dtype=pl.String).gather(chosen)
 
 
 def _masked(sparse: Sparse, dialable: Flags) -> pl.Series:

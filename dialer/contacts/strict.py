@@ -20,7 +20,7 @@ def parse_numbers(texts: pl.Series, regions: str | pl.Series | None) -> pl.DataF
 
     def one(start: int, length: int) -> pl.DataFrame:
         here = regions.slice(start, length) if isinstance(regions, pl.Series) else regions
-        return _parse_chunk(texts.slice(start, length), here)
+        return _parse_chunk(texts.slice(start, length).rechunk(), here)
 
     return in_chunks(len(texts), one)
 
