@@ -167,7 +167,7 @@ class TextColumn:
 
 
 def new_memory(size: int) -> Bytes:
-    """Return zeros for a column, in large pages where the system has them: others cost more than what is done."""
+    """Return zeros for a column, in large pages where the system has them, as small ones take longer."""
     if size < _LARGE or not hasattr(mmap, "MADV_HUGEPAGE"):
         return np.zeros(size, np.uint8)
     memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

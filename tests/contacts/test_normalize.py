@@ -8,6 +8,8 @@ from polars.testing import assert_frame_equal
 from dialer.base.errors import BadInput
 from dialer.contacts import normalize
 
+pytestmark = pytest.mark.usefixtures("way")
+
 COLUMNS = [
     "phone",
     "phone_region",
