@@ -9,9 +9,8 @@ after a stall. Which campaign's attempt that is, `dialer.attempts.shares` decide
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from random import Random
-from typing import Protocol
 
 import anyio
 import structlog
@@ -20,59 +19,21 @@ from dialer.attempts.ahead import Ahead
 from dialer.attempts.answers import answer_for, retry_wait
 from dialer.attempts.books import DATABASE_PATIENCE_S, Books
 from dialer.attempts.dialing import Dialing, LaneCounts, Opened
+from dialer.attempts.leaving import Door, Leaving, Pace
 from dialer.attempts.ledger import Desk
 from dialer.attempts.shares import Shares
-from dialer.attempts.windows import Slowed
 from dialer.base.clock import Clock
 from dialer.base.errors import AccountStopped, MaybeDialled, NotDialled, NotReady, SubmitError
 from dialer.providers.provider import Accepted, Provider
 
 log = structlog.get_logger()
 
-DEPARTURE_LATE_S = 0.0005
-"""A request that leaves later than this after its token is counted when it left."""
 THROTTLE_FACTOR = 0.75
 """What a 429 leaves of the pace; it climbs back by itself."""
 LEASE_MARGIN_S = 3.0
 """A request never leaves in the last seconds of the worker's lease."""
 UNSURE_S = 0.1
 """How often a lane looks whether its lease is certain again, or its line of time can be reached."""
-
-
-class Pace(Protocol):
-    """What a lane asks of its account's pace."""
-
-    @property
-    def rate(self) -> float:
-        """Departures per second now; infinite where nothing limits them."""
-        ...
-
-    async def take(self) -> float:
-        """Wait until one call may depart; return that moment by `clock.monotonic()`. Raises NotReady."""
-        ...
-
-    def departed(self, granted_at: float, left_at: float) -> float | None:
-        """Count a call when it left, where that was later than granted; return when it is counted.
-
-        None where it may not leave so late: it must `take` another moment.
-        """
-        ...
-
-    def answered(self, counted_at: float, answered_at: float) -> None:
-        """Learn from an answer when its call had arrived."""
-        ...
-
-    def hold(self, seconds: float) -> None:
-        """Let nobody depart for `seconds` from now (Retry-After)."""
-        ...
-
-    def slow(self, factor: float) -> None:
-        """Multiply the pace (429); it climbs back by itself."""
-        ...
-
-    def follow(self, held_s: float, slowed: Slowed) -> None:
-        """Take over how the account is held and slowed by others."""
-        ...
 
 
 class Lane:
@@ -128,6 +89,7 @@ class Lane:
             random=random,
             patience_s=patience_s,
         )
+        self._door = Door(clock, pace, self._books, lease_until)
 
     @property
     def alive(self) -> bool:
@@ -295,68 +257,21 @@ class Lane:
 
     async def _send(self, opened: Opened, granted_at: float | None) -> None:
         opening, call, dialing = opened
-        left_at = began = self._clock.monotonic()
-        counted_at = granted_at
-        own_pace, own_counted_at = dialing.own_pace, began
-        sent_at_us = self._books.time.now_us()
-        missed = False
-
-        def leave() -> Awaitable[None] | None:
-            """Count the call when its first byte leaves: it may have had to connect after its token."""
-            nonlocal missed, left_at, counted_at, own_counted_at
-            left_at = self._clock.monotonic()
-            if left_at - began < DEPARTURE_LATE_S:
-                if granted_at is not None:
-                    self._pace.departed(granted_at, granted_at)
-                return None
-            check()
-            if counted_at is not None:
-                on_time_at = self._pace.departed(counted_at, left_at)
-                if on_time_at is None:
-                    missed = True
-                    return leave_by_another_token()
-                counted_at = on_time_at
-            if own_pace is not None:
-                own_counted_at = own_pace.departed(own_counted_at, left_at)
-            return None
-
-        def check() -> None:
-            nonlocal sent_at_us
-            if not (self._books.alive and left_at < self._lease_until()):
-                raise NotDialled("the worker's lease ended before the request left", code="lease_over")
-            sent_at_us = self._books.time.now_us()
-            if sent_at_us >= opening.until_us:
-                raise NotDialled("the window closed before the request left", code="window_closed")
-
-        async def leave_by_another_token() -> None:
-            """Wait, connected, for another token: the first was for a moment that is over."""
-            nonlocal missed, left_at, counted_at, own_counted_at
-            try:
-                counted_at = await self._pace.take()
-            except NotReady as error:
-                raise NotDialled(str(error), code="withdrawn") from error
-            left_at = self._clock.monotonic()
-            check()
-            if self._books.stopping or not dialing.dials or left_at < self._books.held_until:
-                raise NotDialled("it was stopped or held before its turn came", code="withdrawn")
-            self._pace.departed(counted_at, counted_at)
-            if own_pace is not None:
-                own_counted_at = own_pace.departed(own_counted_at, left_at)
-            missed = False
-
+        began = self._clock.monotonic()
+        leaving = Leaving(self._door, opened, granted_at, began)
         self.counts.submitted += 1
         self.counts.first_sent_at = self.counts.first_sent_at or began
         self.counts.last_sent_at = began
         result: Accepted | SubmitError
         try:
-            result = await self._provider.submit(dialing.submission(opening, call, leave))
+            result = await self._provider.submit(dialing.submission(opening, call, leaving))
         except SubmitError as error:
             result = error
         except anyio.get_cancelled_exc_class():
             cut: SubmitError = MaybeDialled("stopped before the answer came", code="cut_off")
-            if missed:
+            if leaving.stayed:
                 cut = NotDialled("stopped before its turn came", code="withdrawn")
-            self._note(opened, cut, sent_at_us)
+            self._note(opened, cut, leaving.sent_at_us)
             raise
         except Exception as error:
             # A bug in a provider must not turn into a second call, or take the others down.
@@ -364,16 +279,8 @@ class Lane:
             result = MaybeDialled(
                 f"the provider's code failed: {type(error).__name__}", code="internal_error"
             )
-        if counted_at is not None:
-            # Where it never left, it will not any more; and a provider need not tell when it did.
-            self._pace.departed(counted_at, counted_at)
-        if result.http_status is not None:
-            answered_at = self._clock.monotonic()
-            if counted_at is not None:
-                self._pace.answered(counted_at, answered_at)
-            if own_pace is not None:
-                own_pace.answered(own_counted_at, answered_at)
-        self._note(opened, result, sent_at_us)
+        leaving.answered(None if result.http_status is None else self._clock.monotonic())
+        self._note(opened, result, leaving.sent_at_us)
 
     def _note(self, opened: Opened, result: Accepted | SubmitError, sent_at_us: int) -> None:
         opening, call, dialing = opened

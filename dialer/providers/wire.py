@@ -33,6 +33,8 @@ TRIES = 4
 TEXT_MAX = 300
 """Characters of a provider's own words in an error message."""
 
+NOTHING_MORE = httpx.ByteStream(b"")
+
 Unsure = Literal["unknown", "not_dialled"]
 
 ACCOUNT_STATUSES = frozenset({401, 402, 403, 404, 405, 406, 407, 410, 411, 415, 421, 426, 451})
@@ -65,9 +67,13 @@ async def exchange(client: httpx.AsyncClient, request: httpx.Request, who: Speak
         MaybeDialled: any other failure.
     """
     try:
-        return await client.send(request, follow_redirects=False)
+        response = await client.send(request, follow_redirects=False)
     except Exception as error:
         raise error_of_transport(error, who) from error
+    # httpx ties the answer and its stream into a ring. It has been read; without the ring the answer, the
+    # request and all that hangs on them go at once, and the collector finds nothing to do.
+    response.stream = NOTHING_MORE
+    return response
 
 
 def error_of_transport(error: Exception, who: Speaker) -> SubmitError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ssl
 from collections.abc import Iterable
 from email.utils import formatdate
@@ -11,7 +12,7 @@ import pytest
 
 from dialer.base.clock import ManualClock
 from dialer.base.errors import NotReady
-from dialer.providers.wire import TRIES, Speaker, ask, code_of, readable, retry_after_s
+from dialer.providers.wire import TRIES, Speaker, ask, code_of, exchange, readable, retry_after_s
 
 pytestmark = pytest.mark.anyio
 
@@ -131,3 +132,20 @@ async def test_a_refusal_is_not_asked_again(status: int, advice: str) -> None:
     with pytest.raises(NotReady, match=advice):
         await server.ask()
     assert server.asked == 1
+
+
+async def test_an_exchange_leaves_nothing_for_the_collector() -> None:
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json={"ok": True}))
+    async with httpx.AsyncClient(transport=transport, base_url="https://provider.test") as client:
+        first = await exchange(client, client.build_request("POST", "/call"), WHO)
+        gc.collect()
+        gc.disable()
+        try:
+            answers = [await exchange(client, client.build_request("POST", "/call"), WHO) for _ in range(20)]
+            read = [answer.json() for answer in [first, *answers]]
+            del answers
+            found = gc.collect()
+        finally:
+            gc.enable()
+    assert read == [{"ok": True}] * 21
+    assert found < 20  # a ring in each would be some twenty objects a call
