@@ -3,8 +3,8 @@
 Both sides send the same submissions through the same provider, client and transport, 64 in flight. One side
 only counts the answers; the other commits every intent before its request leaves and every answer after it.
 A server that answers after 50 ms is as fast as providers get; one that answers at once is the worst case,
-where client, server and database share the cores and nobody ever waits. As in a run, the interpreter is told to
-make way first (`make_way`), for both sides.
+where client, server and database share the cores and nobody ever waits. As in a run, the interpreter is
+told to make way first (`make_way`), for both sides.
 """
 
 from __future__ import annotations
