@@ -32,7 +32,7 @@ from tests.deployment import TOKEN, Deployment, kill, number
 SECONDS = (0.3, 4.0)
 """A kill comes this long after its worker was started; among several, the next one in half that time."""
 PATIENCE_S = 300.0
-"""How long the campaign may take to its end after the last kill."""
+"""How long the campaign may take to its end after the last kill, beyond what its rows take at its pace."""
 
 FAULTS: dict[str, Any] = {
     "error_before": 0.03,
@@ -110,9 +110,9 @@ def kill_runs(spring: Deployment, kills: int, random: Random, rate: int) -> int:
             process.communicate(timeout=random.uniform(*SECONDS))
         except subprocess.TimeoutExpired:
             kill(process)
-        rows = add_rows(spring, rows, 2 * rate)
+        rows = add_rows(spring, rows, rate)  # about as many as it places between two kills
         report(done + 1, kills)
-    ended = spring.dialer("run", "spring", "--wait", timeout_s=PATIENCE_S)
+    ended = spring.dialer("run", "spring", "--wait", timeout_s=PATIENCE_S + rows / rate)
     if ended.returncode != 0:
         print(ended.stdout[-2000:], ended.stderr[-4000:], file=sys.stderr)
     return rows
@@ -133,7 +133,7 @@ def kill_workers(spring: Deployment, kills: int, random: Random, rate: int, work
             kill(alive[place])
             alive[place] = spring.start("worker")
             report(done + 1, kills)
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + PATIENCE_S + rows / rate
         while time.monotonic() < until and left_open(spring):
             time.sleep(1.0)
     finally:
