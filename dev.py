@@ -151,6 +151,7 @@ def _stamp(which: str) -> Path:
 
 def _fingerprint(which: str) -> str:
     names = (f"requirements/{which}.txt", "pyproject.toml", "hatch_build.py", "dialer/contacts/kernel.c")
+    names += ("dialer/lists/split.c",)
     files = (ROOT / name for name in names)
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Compiles the kernel of dialer/contacts while the package is built, where there is a C compiler.
+"""Compiles what is written in C while the package is built, where there is a C compiler.
 
 Without one the package is installed all the same: Python gives the same answers, slower.
 """
@@ -17,8 +17,10 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-_SOURCE = "dialer/contacts/kernel.c"
-_LIBRARY = "dialer/contacts/libkernel.so"
+_SOURCES = {
+    "dialer/contacts/kernel.c": "dialer/contacts/libkernel.so",
+    "dialer/lists/split.c": "dialer/lists/libsplit.so",
+}
 _OPTIONS = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden")
 _TIMEOUT_S = 120
 
@@ -28,13 +30,16 @@ class KernelHook(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile; `version` is `standard` or `editable`."""
-        target = Path(self.root, _LIBRARY)
-        why_not = compile_kernel(Path(self.root, _SOURCE), target)
-        if why_not:
-            target.unlink(missing_ok=True)
-            self.app.display_warning(f"no compiled kernel, numbers are read in Python instead: {why_not}")
+        for source, library in _SOURCES.items():
+            target = Path(self.root, library)
+            why_not = compile_kernel(Path(self.root, source), target)
+            if why_not:
+                target.unlink(missing_ok=True)
+                self.app.display_warning(f"{source} is not compiled, Python does its work instead: {why_not}")
+            else:
+                build_data["artifacts"].append(library)
+        if not build_data["artifacts"]:
             return
-        build_data["artifacts"].append(_LIBRARY)
         build_data["pure_python"] = False
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         build_data["tag"] = f"py3-none-{platform}"

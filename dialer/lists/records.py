@@ -1,6 +1,7 @@
 """Blocks of UTF-8 text -> rows and broken records, each with its number and its line.
 
-Four ways, and the cheapest that is exact is taken for each stretch of text:
+Compiled code splits the text where there is some (`split.py`). What it is in doubt about, and everything
+where there is none, is read in one of four ways, the cheapest that is exact for each stretch of text:
 
 - *plain*, no quote in it: lines are records. When the delimiters add up and polars, which refuses a
   row with too many fields, takes it, then every row has exactly its fields.
@@ -22,6 +23,7 @@ from dialer.base.errors import BadInput
 from dialer.lists.exact import FIELD_BYTES_MAX, QUOTE, Record, line_ends, scan
 from dialer.lists.marks import Bytes, Marks, Positions, good_end, mark, outside_quotes
 from dialer.lists.shape import BROKEN_SCHEMA, no_broken
+from dialer.lists.split import Ended, can_split, split
 
 ALONE = b"\x1f"
 """The delimiter of a file of one column: a character that no text holds."""
@@ -30,6 +32,8 @@ EXACT_BYTES = 16 << 10
 """How much is read record by record after a bad quote, at first."""
 NEAR_BYTES = 1 << 20
 """How much is looked at by column after that, at first: a block full of bad quotes stays cheap."""
+DOUBTFUL_BYTES = 16 << 10
+"""How much is read in the other ways where compiled code is in doubt, at first."""
 RECORD_BYTES_MAX = 64 << 20
 
 
@@ -49,6 +53,7 @@ class RecordReader:
         self.columns = columns
         self.delimiter = delimiter.encode() if delimiter else ALONE
         self.next_row = 1
+        self._split_text = can_split()
         self.next_line = next_line
         names = [f"c{number}" for number in range(len(columns))]
         self._header = self.delimiter.join(name.encode() for name in names) + b"\n"
@@ -59,6 +64,17 @@ class RecordReader:
         pieces: list[Piece] = []
         at, window, exact_bytes = 0, len(data), EXACT_BYTES
         while at < len(data):
+            if self._split_text:
+                piece, end, ended = self._split(data, at, final)
+                if piece is not None:
+                    pieces.append(piece)
+                # Where doubt comes again and again, more is read at once in the other ways.
+                window = DOUBTFUL_BYTES if end - at > window or window == len(data) else window * 2
+                at = end
+                if ended == Ended.FULL:
+                    continue
+                if ended == Ended.READ:
+                    break
             last = at + window >= len(data)
             piece, used, exact = self._next(data[at : at + window], final and last, exact_bytes)
             if piece is None and last:
@@ -75,6 +91,25 @@ class RecordReader:
             limit = f"{RECORD_BYTES_MAX >> 20} MiB"
             raise BadInput(f"line {self.next_line}: is longer than {limit}, which is no row of a list")
         return pieces, data[at:]
+
+    def _split(self, data: bytes, at: int, final: bool) -> tuple[Piece | None, int, Ended]:
+        """Return the records up to the first that is doubtful, where that is, and why it ended."""
+        found = split(data, at, self.columns, self.delimiter[0], final)
+        if found is None:
+            return None, at, Ended.DOUBTFUL
+        broken = [
+            (self.next_row + number, self.next_line + line, data[start:end], self._miscounted(fields))
+            for number, line, start, end, fields in found.broken.tolist()
+        ]
+        piece = Piece(
+            found.rows,
+            _series(self.next_row + found.number),
+            _series(self.next_line + found.line),
+            _broken(broken),
+        )
+        self.next_row += found.records
+        self.next_line += found.lines
+        return piece if found.records else None, found.used, found.ended
 
     def _next(self, text: bytes, final: bool, exact_bytes: int) -> tuple[Piece | None, int, bool]:
         """Return what can be read from the start of `text` in one way, its length, and if exactly."""

@@ -293,7 +293,7 @@ def test_batches_hold_at_most_the_rows_asked_for_broken_ones_too(write, rows: in
     batches = list(open_list(write("a,b\n" + "\n".join(lines))).batches(rows))
     sizes = [batch.rows.height + batch.broken.height for batch in batches]
     assert sum(sizes) == 10
-    assert all(size == rows for size in sizes[:-1])
+    assert all(0 < size <= rows for size in sizes)
     numbers = [number for batch in batches for number in [*batch.list_row, *batch.broken["list_row"]]]
     assert sorted(numbers) == list(range(1, 11))
     assert [number for batch in batches for number in batch.broken["list_row"]] == [3, 6, 9]

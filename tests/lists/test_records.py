@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from dialer.base.errors import BadInput
 from dialer.lists import Batch, open_list
 from dialer.lists import records as records_room
+from dialer.lists import split as split_room
 from dialer.lists.exact import scan
 from dialer.lists.records import RecordReader
+from dialer.lists.split import can_split, split
 
 CELLS = st.text(st.sampled_from("ab1+ ,;\"\n\r'é\u0928\U0001f600"), max_size=6)
 LINE_ENDS = st.sampled_from(["\n", "\r\n", "\r"])
@@ -88,16 +90,19 @@ def tables(draw):
     return text, width, delimiter
 
 
+@pytest.mark.parametrize("compiled", [True, False])
 @settings(deadline=None)  # other work on the machine must not fail it
 @given(tables(), st.integers(1, 40), st.sampled_from([1, 8, 64 << 10]))
-def test_records_equal_those_of_the_csv_module(table, block, exact_bytes):
+def test_records_equal_those_of_the_csv_module(compiled, table, block, exact_bytes):
     text, width, delimiter = table
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records_room, "can_split", lambda: compiled and can_split())
         patch.setattr(records_room, "EXACT_BYTES", exact_bytes)
         found = together(read_all(text.encode(), width, delimiter, block))
     assert found == expected(text, width, delimiter)
 
 
+@pytest.mark.parametrize("compiled", [True, False])
 @settings(deadline=None)
 @given(
     st.text(st.sampled_from('ab,"\n\r \t'), max_size=60),
@@ -105,12 +110,15 @@ def test_records_equal_those_of_the_csv_module(table, block, exact_bytes):
     st.integers(1, 40),
     st.sampled_from([(16 << 10, 1 << 20), (1, 1), (4, 16)]),
 )
-def test_wild_quotes_lose_nothing_and_give_the_same_for_any_block_size(text, width, block, looks):
+def test_wild_quotes_lose_nothing_and_give_the_same_for_any_block_size(compiled, text, width, block, looks):
     """Goal: nothing is lost or read twice. Method: records in order, cut out of the text, are the text."""
     data = text.encode()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records_room, "EXACT_BYTES", looks[0])
         patch.setattr(records_room, "NEAR_BYTES", looks[1])
+        patch.setattr(records_room, "can_split", lambda: compiled and can_split())
+        patch.setattr(records_room, "DOUBTFUL_BYTES", looks[0])
+        patch.setattr(split_room, "_BROKEN_MAX", 2)
         found = together(read_all(data, width, ",", block))
         assert found == together(read_all(data, width, ",", len(data) + 1))
     assert [number for number, _, _ in found] == list(range(1, len(found) + 1))
@@ -214,3 +222,20 @@ def test_a_line_longer_than_any_row_is_refused(tmp_path: Path, monkeypatch):
     object.__setattr__(opened, "block_bytes", 500)
     with pytest.raises(BadInput, match=r"list\.csv: line 2: is longer"):
         list(opened.batches())
+
+
+@pytest.mark.skipif(not can_split(), reason="no compiled code here")
+def test_text_that_changed_into_something_else_is_not_split():
+    """Goal: no view of bytes that are no text. Method: what a file holds that was overwritten meanwhile."""
+    assert split(b"a,b\n\xff\xfe,2\n", 0, ("x", "y"), ord(","), True) is None
+
+
+@pytest.mark.skipif(not can_split(), reason="no compiled code here")
+def test_fields_of_any_length_are_split_at_any_distance_from_the_end():
+    lengths = [*range(20), 63, 64, 65, 127, 128, 1000]
+    for tail in (b"", b"\n", b"\r\n"):
+        data = b"\n".join(b"%s,%s" % (b"x" * size, b'"' + b'y""' * size + b'"') for size in lengths) + tail
+        found = split(data, 0, ("x", "y"), ord(","), True)
+        assert found is not None
+        assert found.used == len(data)
+        assert found.rows.rows() == [("x" * size or None, 'y"' * size or None) for size in lengths]
