@@ -33,6 +33,9 @@ SECONDS = (0.3, 4.0)
 """A kill comes this long after its worker was started; among several, the next one in half that time."""
 PATIENCE_S = 300.0
 """How long the campaign may take to its end after the last kill, beyond what its rows take at its pace."""
+PACE_LEFT = 0.3
+"""What a provider that is too fast for itself (`throttle_before`) leaves of the pace: each 429 takes a
+quarter of it, and it climbs back by 1 % of the limit a second."""
 
 FAULTS: dict[str, Any] = {
     "error_before": 0.03,
@@ -112,7 +115,7 @@ def kill_runs(spring: Deployment, kills: int, random: Random, rate: int) -> int:
             kill(process)
         rows = add_rows(spring, rows, rate)  # about as many as it places between two kills
         report(done + 1, kills)
-    ended = spring.dialer("run", "spring", "--wait", timeout_s=PATIENCE_S + rows / rate)
+    ended = spring.dialer("run", "spring", "--wait", timeout_s=PATIENCE_S + rows / rate / PACE_LEFT)
     if ended.returncode != 0:
         print(ended.stdout[-2000:], ended.stderr[-4000:], file=sys.stderr)
     return rows
@@ -120,7 +123,7 @@ def kill_runs(spring: Deployment, kills: int, random: Random, rate: int) -> int:
 
 def kill_workers(spring: Deployment, kills: int, random: Random, rate: int, workers: int) -> int:
     """Keep so many `dialer worker` going while one after another is killed. Return the rows of all lists."""
-    rows = add_rows(spring, rate, round(kills * sum(SECONDS) / 4 * rate) + 4 * rate)
+    rows = add_rows(spring, rate, round(kills * sum(SECONDS) / 4 * PACE_LEFT * rate) + 4 * rate)
     loaded = spring.dialer("load", "spring")
     assert loaded.returncode == 0, loaded.stderr
     resumed = spring.dialer("resume", "spring")
@@ -133,7 +136,7 @@ def kill_workers(spring: Deployment, kills: int, random: Random, rate: int, work
             kill(alive[place])
             alive[place] = spring.start("worker")
             report(done + 1, kills)
-        until = time.monotonic() + PATIENCE_S + rows / rate
+        until = time.monotonic() + PATIENCE_S + rows / rate / PACE_LEFT
         while time.monotonic() < until and left_open(spring):
             time.sleep(1.0)
     finally:
