@@ -34,7 +34,7 @@ SECONDS = (0.3, 4.0)
 PATIENCE_S = 300.0
 """How long the campaign may take to its end after the last kill, beyond what its rows take at its pace."""
 PACE_LEFT = 0.3
-"""What a provider that is too fast for itself (`throttle_before`) leaves of the pace: each 429 takes a
+"""What a provider that is too slow for the pace (`throttle_before`) leaves of the pace: each 429 takes a
 quarter of it, and it climbs back by 1 % of the limit a second."""
 
 FAULTS: dict[str, Any] = {
