@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shlex
 import signal
 from collections.abc import Iterator
@@ -52,6 +53,7 @@ def normalize(
     one = open_list(file, sheet or None, phone, encoding)
     if not phone:
         raise BadInput(_which_phone(one, region, region_column))
+    gc.freeze()  # what was imported stays: not to be looked through again and again
     with _terminated_is_interrupted(), _bar(one) as watch:
         books = clean(
             one, to, Numbers(phone, region, region_column), rejects=rejects, unique=unique, watch=watch
