@@ -9,6 +9,7 @@ phonenumbers disagree, whether damage of spreadsheets became somebody else's num
 rphonenumbers is no dependency; it is measured where it is installed (uv run --with rphonenumbers ...), and
 knows no time zones. The speed of phonenumbers depends on whether its patterns fit the 512 places that Python
 has for them: beyond that it compiles them again and again, and takes five times as long.
+DIALER_KERNEL=off measures the way without compiled code.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def main() -> None:
         f"{rows:,} rows of 40 regions, seed {seed}, {rounds} rounds; {processor()}, {os.cpu_count()} of them,"
     )
     print(f"load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}, polars {pl.__version__},")
-    print(f"phonenumbers {phonenumbers.__version__}{rust_version()}\n")
+    print(f"phonenumbers {phonenumbers.__version__}{rust_version()}; {way()}\n")
     compare_speed(frame, rounds)
     asked = READER.asked
     parse_numbers(frame["phone"], frame["country"])
@@ -161,6 +162,11 @@ def processor() -> str:
     lines = file.read_text().splitlines() if file.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def way() -> str:
+    """Return which way numbers are read."""
+    return "compiled kernel" if READER.ready().kernel is not None else "without the compiled kernel"
 
 
 def rust_version() -> str:

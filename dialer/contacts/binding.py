@@ -37,7 +37,7 @@ _FUNCTIONS = {
     "dialer_index": (_INT, [_POINTER] * 5),
     "dialer_repeat": (None, [_POINTER, _INT, _POINTER]),
     "dialer_group": (_INT, [_POINTER, _INT] + [_POINTER] * 3),
-    "dialer_describe": (None, [_POINTER, _POINTER, _INT] + [_POINTER] * 3),
+    "dialer_describe": (None, [_POINTER, _POINTER, _POINTER, _INT] + [_POINTER] * 3),
     "dialer_abroad": (None, [_POINTER, _INT, _POINTER, _POINTER]),
     "dialer_source": (ctypes.c_char_p, []),
 }

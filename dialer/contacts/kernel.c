@@ -533,13 +533,45 @@ static int take_apart(const Plans *plans, Text text, Slot *slot) {
 
 /* ------------------------------------------------------------------------------------------------ repairs */
 
-enum { DAMAGED = 1, PARTED = 2, HIDDEN = 4, ROOMY = 8 };
+enum { DAMAGED = 1, PARTED = 2, HIDDEN = 4, ROOMY = 8, FLOAT_DIGITS = 7 };
+
+static int may_be_space(uint8_t byte) { return byte <= ' ' || byte >= 0x80; }
+
+/* Returns whether a text may be a number to which a spreadsheet put a fraction: '919876543210.0'. */
+static int may_be_float(Text text) {
+    int64_t at = 0, begin;
+    while (at < text.size && may_be_space(text.bytes[at]))
+        at++;
+    at += at < text.size && text.bytes[at] == '+';
+    for (begin = at; at < text.size && (uint8_t)(text.bytes[at] - '0') < 10; at++)
+        ;
+    if (at - begin < FLOAT_DIGITS || at == text.size || (text.bytes[at] != '.' && text.bytes[at] != ','))
+        return 0;
+    for (begin = ++at; at < text.size && text.bytes[at] == '0'; at++)
+        ;
+    if (at == begin)
+        return 0;
+    while (at < text.size && may_be_space(text.bytes[at]))
+        at++;
+    return at == text.size;
+}
+
+/* Returns whether a text may be a number like 9.1E+11 as a whole. */
+static int may_be_scientific(Text text) {
+    for (int64_t at = 0; at < text.size; at++) {
+        uint8_t byte = text.bytes[at];
+        if ((uint8_t)(byte - '0') >= 10 && byte != '.' && byte != ',' && byte != '+' && byte != '-' &&
+            (byte | 32) != 'e' && !may_be_space(byte))
+            return 0;
+    }
+    return 1;
+}
 
 /* Returns what mend.py may find here, and sometimes more. */
 static int suspicion(Text text) {
     const uint8_t *byte = text.bytes;
     int64_t size = text.size, digits = 0;
-    int found = 0;
+    int found = 0, powers = 0;
     for (int64_t at = 0; at < size; at++) {
         uint8_t here = byte[at], next = at + 1 < size ? byte[at + 1] : 0, third = at + 2 < size ? byte[at + 2] : 0;
         digits += (uint8_t)(here - '0') < 10 || here >= 0xC0;
@@ -558,8 +590,8 @@ static int suspicion(Text text) {
                 found |= DAMAGED;
             break;
         case 'e': case 'E':
-            if (at > 0 && (uint8_t)(byte[at - 1] - '0') < 10 && ((uint8_t)(next - '0') < 10 || next == '+' || next == '-'))
-                found |= DAMAGED;
+            if (at > 0 && (uint8_t)(byte[at - 1] - '0') < 10)
+                powers |= (uint8_t)(next - '0') < 10 || next == '+' || next == '-';
             break;
         case ';': case ',': case '|': case '/': case '\r': case '\n': case '&':
             found |= PARTED;
@@ -581,13 +613,8 @@ static int suspicion(Text text) {
         return 0;
     if (digits >= 14)
         found |= ROOMY;
-    int64_t end = size;
-    while (end > 0 && (uint8_t)(byte[end - 1] - '0') >= 10)
-        end--;
-    int64_t zeros = end;
-    while (zeros > 0 && byte[zeros - 1] == '0')
-        zeros--;
-    if (zeros < end && zeros > 0 && (byte[zeros - 1] == '.' || byte[zeros - 1] == ','))
+    /* In a cell of several numbers any of them may have been written like that. */
+    if ((powers && (found & PARTED || may_be_scientific(text))) || may_be_float(text))
         found |= DAMAGED;
     return found;
 }
@@ -1252,36 +1279,51 @@ PUBLIC void dialer_repeat(const uint8_t *view, int64_t rows, uint8_t *views) {
 enum { HAS_PLUS = 1, IS_BLANK = 2, IS_BARE = 4, IS_FOREIGN = 8 };
 enum { COUNTED_MAX = 9999 };
 
-/* Tells of each of the given rows how many digits it has, their value if these are 19 at most, and whether a +
- * stands before them, nothing is written there, only a label stands before digits and marks (bare), or there is
- * more than ASCII (then the first three are for Python to find out). */
-PUBLIC void dialer_describe(const Texts *texts, const int64_t *rows, int64_t count, int64_t *digits, uint64_t *value,
-                            uint8_t *about) {
+/* Tells of each of the given rows how many digits it has, in any script; the value of its ASCII digits if these are
+ * 19 at most; and whether a + stands before these, nothing is written there, only a label stands before digits and
+ * marks (bare), or Python has to find out all of that. */
+PUBLIC void dialer_describe(const Texts *texts, const Plans *plans, const int64_t *rows, int64_t count, int64_t *digits,
+                            uint64_t *value, uint8_t *about) {
     for (int64_t at = 0; at < count; at++) {
         Text text = text_at(texts, rows[at]);
         int64_t counted = 0;
         uint64_t number = 0;
-        int found = IS_BLANK, begun = 0, bare = 0;
-        for (int64_t place = 0; place < text.size; place++) {
-            uint8_t byte = text.bytes[place], digit = (uint8_t)(byte - '0');
-            if (byte >= 0x80)
-                found |= IS_FOREIGN;
-            if (byte != ' ' && (byte < '\t' || byte > '\r'))
+        int found = text.size < 0 ? IS_FOREIGN : IS_BLANK, begun = 0, bare = 0, foreign = 0;
+        for (const uint8_t *byte = text.bytes, *end = byte + text.size; byte < end;) {
+            uint8_t here = *byte, digit = (uint8_t)(here - '0');
+            if (here >= 0x80) {
+                int32_t point = code_point(&byte, end);
+                /* Digits that are younger than one of both Unicodes, of re and of polars, are all out there. */
+                if (point < 0 || (point > 0xFFFF && (point < 0x1D7CE || point > 0x1D7FF))) {
+                    found |= IS_FOREIGN;
+                    break;
+                }
+                uint8_t symbol = plans->symbols[point];
+                counted += is_digit(symbol);
+                foreign = 1;
+                if (!begun && symbol == '+')
+                    found |= HAS_PLUS;
+                bare = begun ? 0 : bare;
+                continue;
+            }
+            byte++;
+            if (here != ' ' && (here < '\t' || here > '\r'))
                 found &= ~IS_BLANK;
             if (digit < 10) {
                 counted++;
                 number = number * 10 + digit;
             }
             if (!begun) {
-                if (byte == '+')
+                if (here == '+')
                     found |= HAS_PLUS;
-                begun = digit < 10 || byte == '+';
+                begun = digit < 10 || here == '+';
                 bare = begun && digit >= 1 && digit <= 9;
-            } else if (digit >= 10 && byte != ' ' && byte != '(' && byte != ')' && byte != '.' && byte != '-') {
+            } else if (digit >= 10 && here != ' ' && here != '(' && here != ')' && here != '.' && here != '-') {
                 bare = 0;
             }
         }
-        if (text.size < 0)
+        /* Which characters are blank is for Python to know. */
+        if (foreign && !counted)
             found |= IS_FOREIGN;
         digits[at] = counted < COUNTED_MAX ? counted : COUNTED_MAX;
         value[at] = number;

@@ -38,7 +38,7 @@ from dialer.contacts.tables import Tables
 
 HAS_PLUS, IS_BLANK, IS_BARE, IS_FOREIGN = 1, 2, 4, 8
 """What is said of a text: a + stands before its digits; nothing is written there; only a label stands before
-digits and marks; it is more than ASCII, so that its digits, + and blanks are not known."""
+digits and marks; or the kernel does not know any of that."""
 
 FIELDS = ("region", "type", "zones")
 
@@ -258,8 +258,14 @@ class Kernel:
         """Return what can be said of the digits in the given rows."""
         column, count = TextColumn(texts), len(rows)
         found = Described(np.empty(count, np.int64), np.empty(count, np.uint64), np.empty(count, np.uint8))
+        nowhere = np.zeros(1, np.int64)
+        plans = self._given(nowhere, nowhere)
         self._library.dialer_describe(
-            ctypes.byref(column.given), _address(rows), count, *(_address(each) for each in found)
+            ctypes.byref(column.given),
+            ctypes.byref(plans),
+            _address(rows),
+            count,
+            *(_address(each) for each in found),
         )
         return found
 
