@@ -10,16 +10,22 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Engine, Row, create_engine, event, make_url, text
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dialer.base.clock import Clock, SystemClock
 from dialer.base.errors import BadInput, NotReady
+
+_SQLITE = SQLiteDialect_pysqlite(paramstyle="named")
+_POSTGRESQL = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
 Rows = list[Row[*tuple[Any, ...]]]
 
@@ -82,7 +88,7 @@ class Store:
 
     def execute(self, connection: Connection, statements: Dialects, **values: Any) -> Rows:
         """Run the statement written for this database; return its rows, if it gives any."""
-        result = connection.execute(statements.for_(self.engine.dialect.name), values)
+        result = connection.exec_driver_sql(statements.driver_text(self.is_sqlite), values)
         return list(result.all()) if result.returns_rows else []
 
     def change(self, connection: Connection, statements: Dialects, **values: Any) -> int:
@@ -91,7 +97,7 @@ class Store:
         On SQLite every row that a statement gives lets go of the interpreter and waits for it again, which
         costs both threads as much as changing the row: ask for rows only where they are needed.
         """
-        return connection.execute(statements.for_(self.engine.dialect.name), values).rowcount
+        return connection.exec_driver_sql(statements.driver_text(self.is_sqlite), values).rowcount
 
     def close(self) -> None:
         """Give every connection back."""
@@ -128,6 +134,18 @@ class Dialects:
     def for_(self, dialect: str) -> Any:
         """Return the executable text for the dialect."""
         return self._sqlite if dialect == "sqlite" else self._postgresql
+
+    def driver_text(self, is_sqlite: bool) -> str:
+        """Return the statement as the driver takes it: a short page is a fifth cheaper for it."""
+        return self._sqlite_text if is_sqlite else self._postgresql_text
+
+    @cached_property
+    def _sqlite_text(self) -> str:
+        return str(self._sqlite.compile(dialect=_SQLITE))
+
+    @cached_property
+    def _postgresql_text(self) -> str:
+        return str(self._postgresql.compile(dialect=_POSTGRESQL))
 
 
 def as_rows(rows: Iterable[Sequence[Any]]) -> str:
