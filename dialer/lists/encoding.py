@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dialer.base.encodings import WIDE, named_encoding
 from dialer.base.errors import BadInput
 from dialer.lists.shape import SPOKEN_ENCODINGS
-from dialer.lists.source import Source, blocks, readable
+from dialer.lists.source import Source, ahead, blocks, readable
 
 SURVEY_BYTES = 8 << 20
 HEAD_BYTES = 64 << 10
@@ -110,7 +110,7 @@ def _as_named(source: Source, wanted: str, found: TextEncoding) -> TextEncoding:
 def _survey(source: Source) -> TextEncoding:
     wide: TextEncoding | None = None
     tally, nul_bytes, held, mark = _Tally(), 0, b"", 0
-    for number, (block, _) in enumerate(blocks(source, SURVEY_BYTES)):
+    for number, (block, _) in enumerate(ahead(blocks(source, SURVEY_BYTES))):
         if number == 0:
             wide = _wide(block[:HEAD_BYTES])
             mark = len(codecs.BOM_UTF8) if block.startswith(codecs.BOM_UTF8) else 0

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -132,6 +133,15 @@ def blocks(source: Source, size: int) -> Iterator[tuple[bytes, int]]:
         while block := unpacked.read(size):
             yield block, source.bytes if len(block) < size else min(file.tell(), source.bytes)
         refuse_change(source)
+
+
+def ahead(blocks: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+    """Yield the same blocks, the next one read and unpacked while the last one is looked at."""
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        coming = beside.submit(next, blocks, None)
+        while (block := coming.result()) is not None:
+            coming = beside.submit(next, blocks, None)
+            yield block
 
 
 def _unpacked(source: Source, file: IO[bytes]) -> IO[bytes]:

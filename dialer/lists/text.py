@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import polars as pl
@@ -13,7 +12,7 @@ from dialer.lists.dialect import Dialect, find_dialect
 from dialer.lists.encoding import TextEncoding, find_encoding, utf8_blocks
 from dialer.lists.records import Piece, RecordReader
 from dialer.lists.shape import BATCH_ROWS, Batch, ListInfo
-from dialer.lists.source import Source, digest
+from dialer.lists.source import Source, ahead, digest
 
 HEAD_BYTES = 256 << 10
 BLOCK_BYTES = 6 << 20
@@ -58,7 +57,7 @@ class TextList:
         reader = RecordReader(self.info.columns, self.dialect.delimiter, self.dialect.rows_line)
         to_skip, rest, position = self.dialect.rows_at, b"", 0
         try:
-            for block, position in _ahead(utf8_blocks(self.source, self.encoding, self.block_bytes)):
+            for block, position in ahead(utf8_blocks(self.source, self.encoding, self.block_bytes)):
                 skipped = min(to_skip, len(block))
                 to_skip -= skipped
                 pieces, rest = reader.read(rest + block[skipped:], final=False)
@@ -90,15 +89,6 @@ def open_text(source: Source, wanted: Sequence[str] = (), encoding_name: str | N
         bytes=source.bytes,
     )
     return TextList(source, encoding, dialect, info)
-
-
-def _ahead(blocks: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
-    """Yield the same blocks, the next one read and unpacked while the last one is looked at."""
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        coming = beside.submit(next, blocks, None)
-        while (block := coming.result()) is not None:
-            coming = beside.submit(next, blocks, None)
-            yield block
 
 
 def _packing(source: Source) -> tuple[str, ...]:
