@@ -150,9 +150,8 @@ def _stamp(which: str) -> Path:
 
 
 def _fingerprint(which: str) -> str:
-    names = (f"requirements/{which}.txt", "pyproject.toml", "hatch_build.py", "dialer/contacts/kernel.c")
-    names += ("dialer/lists/split.c",)
-    files = (ROOT / name for name in names)
+    files = [ROOT / name for name in (f"requirements/{which}.txt", "pyproject.toml", "hatch_build.py")]
+    files += sorted((ROOT / "dialer").glob("*/*.[ch]"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

@@ -55,7 +55,9 @@ def compile_kernel(source: Path, target: Path) -> str | None:
     )
     if compiler is None:
         return "no C compiler found (CC, cc, gcc, clang)"
-    checksum = hashlib.sha256(source.read_bytes()).hexdigest()
+    # Its headers begin with its name.
+    files = sorted(source.parent.glob(f"{source.stem}*.[ch]"))
+    checksum = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     made = target.with_suffix(".new")
     define = f'-DKERNEL_SOURCE="{checksum}"'
     try:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import mmap
-import os
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from dialer.base.compiled import compiled
 from dialer.contacts.lookup import Lookup
 
 VIEW = 16
@@ -24,7 +22,6 @@ VIEW = 16
 Bytes = npt.NDArray[np.uint8]
 
 _SOURCE = Path(__file__).with_name("kernel.c")
-_LIBRARY = Path(__file__).with_name("libkernel.so")
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_int64
 
 _LARGE = 1 << 22
@@ -39,7 +36,6 @@ _FUNCTIONS = {
     "dialer_group": (_INT, [_POINTER, _INT] + [_POINTER] * 3),
     "dialer_describe": (None, [_POINTER, _POINTER, _POINTER, _INT] + [_POINTER] * 3),
     "dialer_abroad": (None, [_POINTER, _INT, _POINTER, _POINTER]),
-    "dialer_source": (ctypes.c_char_p, []),
 }
 
 
@@ -188,15 +184,9 @@ def as_texts_of(
 @cache
 def load_library() -> ctypes.CDLL | None:
     """Return the compiled kernel, None where there is none, where it is of other source, or is turned off."""
-    if os.environ.get("DIALER_KERNEL") == "off" or sys.byteorder != "little":
-        return None
-    try:
-        library = ctypes.CDLL(str(_LIBRARY))
+    library = compiled(_SOURCE)
+    if library is not None:
         for name, (result, arguments) in _FUNCTIONS.items():
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
-        if library.dialer_source() != hashlib.sha256(_SOURCE.read_bytes()).hexdigest().encode():
-            return None
-    except (OSError, AttributeError):
-        return None
     return library

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from dialer.base.compiled import compiled
 from dialer.contacts import binding, normalize, parse_numbers
 from dialer.contacts.reader import READER
 
@@ -176,16 +177,29 @@ def test_a_number_is_written_with_all_its_digits(value):
 
 @pytest.fixture
 def reloaded():
-    """Forget the loaded kernel before and after the test."""
-    binding.load_library.cache_clear()
+    """Forget what is loaded before and after the test."""
+    for cached in (binding.load_library, compiled):
+        cached.cache_clear()
     yield
-    binding.load_library.cache_clear()
+    for cached in (binding.load_library, compiled):
+        cached.cache_clear()
 
 
-def test_a_kernel_of_other_source_is_not_loaded(reloaded, monkeypatch, tmp_path):
-    other = tmp_path / "kernel.c"
-    other.write_bytes(binding._SOURCE.read_bytes() + b"\n")
-    monkeypatch.setattr(binding, "_SOURCE", other)
+@pytest.fixture
+def moved(reloaded, monkeypatch, tmp_path):
+    """Give a copy of the source without a library."""
+    for file in binding._SOURCE.parent.glob("kernel*.[ch]"):
+        shutil.copy(file, tmp_path)
+    monkeypatch.setattr(binding, "_SOURCE", tmp_path / "kernel.c")
+    return tmp_path
+
+
+@needs_kernel
+@pytest.mark.parametrize("changed", ["kernel.c", "kernel_odd.h"])
+def test_a_kernel_of_other_source_is_not_loaded(moved, changed):
+    shutil.copy(Path(binding.__file__).with_name("libkernel.so"), moved)
+    with (moved / changed).open("a") as source:
+        source.write("\n")
     assert binding.load_library() is None
 
 
@@ -194,11 +208,10 @@ def test_the_environment_turns_the_kernel_off(reloaded, monkeypatch):
     assert binding.load_library() is None
 
 
-def test_without_a_library_there_is_no_kernel(reloaded, monkeypatch, tmp_path):
-    monkeypatch.setattr(binding, "_LIBRARY", tmp_path / "libkernel.so")
-    assert binding.load_library() is None
-    (tmp_path / "libkernel.so").write_text("no library")
-    binding.load_library.cache_clear()
+@pytest.mark.parametrize("content", [None, "no library"])
+def test_without_a_library_there_is_no_kernel(moved, content):
+    if content is not None:
+        (moved / "libkernel.so").write_text(content)
     assert binding.load_library() is None
 
 
@@ -222,9 +235,8 @@ class TestBuilding:
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.skipif(not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler")
-    def test_what_is_compiled_is_loaded(self, build, reloaded, monkeypatch, tmp_path):
+    def test_what_is_compiled_is_loaded(self, build, moved, monkeypatch):
         monkeypatch.delenv("DIALER_KERNEL", raising=False)
         monkeypatch.delenv("CC", raising=False)
-        assert build.compile_kernel(binding._SOURCE, tmp_path / "libkernel.so") is None
-        monkeypatch.setattr(binding, "_LIBRARY", tmp_path / "libkernel.so")
+        assert build.compile_kernel(binding._SOURCE, moved / "libkernel.so") is None
         assert binding.load_library() is not None
