@@ -139,3 +139,14 @@ def test_a_panic_in_polars_is_told_in_a_sentence(
     assert "polars" in said
     assert "index out of bounds" in said
     assert "Traceback" not in said
+
+
+def test_check_and_load_read_a_list_in_the_encoding_that_is_named(
+    spring: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spring.write_text('[list]\nfiles = ["people.csv"]\nphone = "mobile"\nregion_column = "country"\n' + CALL)
+    for word in ("check", "load"):
+        assert main([word, "spring", "--encoding", "latin1"]) == 0
+        assert "read as iso8859-1, as asked for; it looks like UTF-8 text" in capsys.readouterr().out
+    assert main(["check", "spring", "--encoding", "klingon"]) == 2
+    assert "--encoding klingon: expected the name of an encoding; there are" in capsys.readouterr().err
