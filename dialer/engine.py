@@ -18,7 +18,7 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from dialer.attempts import account_row, ledger
+from dialer.attempts import account_row
 from dialer.attempts.books import DATABASE_PATIENCE_S
 from dialer.attempts.breaker import Breaker
 from dialer.attempts.dialing import Dialing
@@ -26,6 +26,7 @@ from dialer.attempts.lane import Lane
 from dialer.attempts.lease import Lease
 from dialer.attempts.ledger import Desk
 from dialer.attempts.limits import shared_pace
+from dialer.attempts.open_calls import recent_departures
 from dialer.attempts.own_pace import OwnPace
 from dialer.attempts.reconcile import Reconciled, Reconciler
 from dialer.base.clock import Clock
@@ -108,7 +109,7 @@ class AccountDialer:
         """Make the lane, with what left lately in mind; the lease must have been entered."""
         account = self.account
         await self._in_database(partial(account_row.ensure_account, self._store, account.name))
-        ages_s = await self._in_database(partial(ledger.recent_departures, self._store, account.name, 61.0))
+        ages_s = await self._in_database(partial(recent_departures, self._store, account.name, 61.0))
         now = self._clock.monotonic()
         self.pace.remember(now - age_s for age_s in ages_s)
         self.lane = Lane(
@@ -315,7 +316,7 @@ class AccountDialer:
             return
         within_s = own_pace.longest_s + 1.0
         ages_s = await self._in_database(
-            partial(ledger.recent_departures, self._store, self.account.name, within_s, dialing.campaign_id)
+            partial(recent_departures, self._store, self.account.name, within_s, dialing.campaign_id)
         )
         now = self._clock.monotonic()
         own_pace.remember(now - age_s for age_s in ages_s)

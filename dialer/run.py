@@ -14,11 +14,12 @@ import anyio.to_thread
 import structlog
 from pydantic import ValidationError
 
-from dialer.attempts import account_row, ledger
+from dialer.attempts import account_row
 from dialer.attempts.dialing import Dialing
 from dialer.attempts.lane import Lane
 from dialer.attempts.lease import Lease
 from dialer.attempts.limits import shared_pace
+from dialer.attempts.open_calls import open_of_campaign
 from dialer.attempts.progress import RunProgress
 from dialer.attempts.reconcile import Reconciled, Reconciler
 from dialer.attempts.workers import LEASE_S
@@ -263,7 +264,7 @@ class Run:
                 self._store, connection, known.campaign_id, self._allowed.groups or (UNGROUPED,)
             )
             self.progress.waiting_left = waiting(self._store, connection, known.campaign_id)
-            left = ledger.open_of_campaign(
+            left = open_of_campaign(
                 self._store, connection, known.campaign_id, self._account.name, self._lease.worker
             )
             leased = leased_by_others(self._store, connection, known.campaign_id, self._lease.worker)

@@ -18,7 +18,7 @@ from random import Random
 from tenacity import RetryCallState
 from tenacity.wait import wait_exponential_jitter
 
-from dialer.attempts.ledger import Answer
+from dialer.attempts.answered import Answer
 from dialer.base.errors import AccountStopped, MaybeDialled, NotDialled, Refused, SubmitError
 from dialer.calls.claim import Call
 from dialer.providers.provider import Accepted

@@ -18,9 +18,10 @@ import structlog
 
 from dialer.attempts import ledger
 from dialer.attempts.ahead import OPEN_AHEAD_S, Ahead
+from dialer.attempts.answered import Answer
 from dialer.attempts.answers import withdrawal
 from dialer.attempts.dialing import Dialing, LaneCounts, Opened
-from dialer.attempts.ledger import Answer, Desk, Exchanged, Refusal, Stop, Wanted
+from dialer.attempts.ledger import Desk, Exchanged, Refusal, Stop, Wanted
 from dialer.attempts.ledger_clock import LedgerClock
 from dialer.attempts.shares import Shares
 from dialer.attempts.windows import FULL, Slowed

@@ -17,8 +17,9 @@ from sqlalchemy.exc import IntegrityError
 from dialer.attempts import account_row, workers
 from dialer.attempts.account_row import Held
 from dialer.attempts.account_row import ensure_account as ensure_account
+from dialer.attempts.answered import Answer, record, record_alone
+from dialer.attempts.open_calls import LOCK_ACCOUNT, OPEN_BY_CAMPAIGN, OPEN_CALLS
 from dialer.attempts.windows import Slowed
-from dialer.base.ids import first_attempt_id
 from dialer.calls import campaigns, limits
 from dialer.calls import claim as claims
 from dialer.calls.allowed import FAR_US, Grounds
@@ -51,88 +52,11 @@ OPENED = Dialects(
     "SELECT attempt_id FROM ledger WHERE attempt_id IN (SELECT r.attempt_id FROM ROWS(attempt_id text) AS r)"
 )
 
-_ANSWERED = (
-    "attempt_id text, state text, execution_id text, provider_status text, http_status integer,"
-    " error_code text, error text, sent_at_us bigint, answered_at_us bigint, next_lookup_at_us bigint,"
-    " contact_id bigint, status text, reason text, calls integer, tries integer, next_call_at_us bigint,"
-    " called_at_us bigint"
-)
-_ANSWER = """
-    UPDATE ledger SET state = r.state, execution_id = r.execution_id, provider_status = r.provider_status,
-        http_status = r.http_status, error_code = r.error_code, error = r.error,
-        sent_at_us = r.sent_at_us, answered_at_us = r.answered_at_us, next_lookup_at_us = r.next_lookup_at_us
-    FROM {rows} AS r
-    WHERE ledger.attempt_id = r.attempt_id AND ledger.state IN ('sending', 'unknown')"""
-_ANSWER_CONTACT = """
-    UPDATE contacts SET status = r.status, reason = r.reason, calls = r.calls, tries = r.tries,
-        next_call_at_us = r.next_call_at_us, worker = NULL,
-        last_attempt_id = CASE r.status WHEN 'waiting' THEN contacts.last_attempt_id ELSE r.attempt_id END,
-        first_called_at_us = coalesce(contacts.first_called_at_us, r.called_at_us),
-        last_called_at_us = coalesce(r.called_at_us, contacts.last_called_at_us)
-    FROM {rows} AS r
-    WHERE contacts.contact_id = r.contact_id AND contacts.status IN ('leased', 'unknown') AND r.attempt_id"""
-
-# An answer that was written before, or whose attempt somebody else has settled, leaves the contact alone:
-# it counts only where the ledger took it.
-ANSWERS = Dialects(
-    postgresql=f"""
-    WITH r AS MATERIALIZED (SELECT * FROM ROWS({_ANSWERED}) AS rows ORDER BY attempt_id),
-    written AS ({_ANSWER.format(rows="r")} RETURNING ledger.attempt_id)
-    {_ANSWER_CONTACT.format(rows="r")} IN (SELECT attempt_id FROM written)""",
-    # Nobody else writes meanwhile: what the ledger is about to take can be seen before it does.
-    sqlite=f"""
-    {_ANSWER_CONTACT.format(rows=f"ROWS({_ANSWERED})")} IN (
-        SELECT attempt_id FROM ledger WHERE attempt_id = r.attempt_id AND state IN ('sending', 'unknown'))""",
-)
-
-ANSWERS_OF_LEDGER = Dialects(_ANSWER.format(rows=f"ROWS({_ANSWERED})"))
-
 STATES = Dialects(
     """
     SELECT campaign_id, state, pace_worker, held_until_us, pace_factor, accounts.changed_at_us
     FROM campaigns JOIN accounts ON accounts.account = :account
     WHERE campaign_id IN (SELECT r.id FROM ROWS(id bigint) AS r)"""
-)
-
-# What may be a live call: on its way, accepted without an outcome, or sent and still being looked up.
-OPEN_CALLS = Dialects(
-    """
-    SELECT 0, count(*) FROM ledger
-    WHERE account = :account AND state IN ('sending', 'unknown', 'accepted')
-        AND NOT (state = 'unknown' AND next_lookup_at_us IS NULL)"""
-)
-
-OPEN_BY_CAMPAIGN = Dialects(
-    """
-    SELECT campaign_id, count(*) FROM ledger
-    WHERE account = :account AND state IN ('sending', 'unknown', 'accepted')
-        AND NOT (state = 'unknown' AND next_lookup_at_us IS NULL)
-    GROUP BY campaign_id"""
-)
-
-OPEN_OF_CAMPAIGN = Dialects(
-    """
-    SELECT coalesce(sum(CASE WHEN state = 'accepted' THEN 1 ELSE 0 END), 0),
-        coalesce(sum(CASE WHEN state = 'unknown' THEN 1 ELSE 0 END), 0),
-        coalesce(sum(CASE WHEN state = 'sending' AND worker <> :worker THEN 1 ELSE 0 END), 0),
-        min(next_lookup_at_us)
-    FROM ledger
-    WHERE account = :account AND state IN ('sending', 'unknown', 'accepted') AND campaign_id = :campaign_id"""
-)
-
-# Attempt ids begin with their time: the last minute's are one range of the primary key.
-RECENT = Dialects(
-    """
-    SELECT coalesce(sent_at_us, CASE WHEN error_code = 'worker_died' THEN :now_us ELSE opened_at_us END)
-    FROM ledger
-    WHERE attempt_id >= :first AND account = :account AND coalesce(error_code, '') <> 'withdrawn'
-        AND (campaign_id = :campaign_id OR :campaign_id = 0)"""
-)
-
-# Two workers that count open calls do so one after the other.
-LOCK_ACCOUNT = Dialects(
-    sqlite="SELECT 1",
-    postgresql="SELECT 1 FROM accounts WHERE account = :account FOR UPDATE",
 )
 
 
@@ -148,31 +72,6 @@ class Opening(NamedTuple):
     from_number: str | None
     grounds: Grounds = Grounds()
     until_us: int = FAR_US
-
-
-class Answer(NamedTuple):
-    """What came of an attempt, for its row in the ledger and for its contact.
-
-    `sent_at_us` is None where the request never left; `called_at_us` where the person was surely not called.
-    """
-
-    attempt_id: str
-    state: str
-    execution_id: str | None
-    provider_status: str | None
-    http_status: int | None
-    error_code: str | None
-    error: str | None
-    sent_at_us: int | None
-    answered_at_us: int
-    next_lookup_at_us: int | None
-    contact_id: int
-    status: str
-    reason: str | None
-    calls: int
-    tries: int
-    next_call_at_us: int
-    called_at_us: int | None
 
 
 class Wanted(NamedTuple):
@@ -280,49 +179,14 @@ class _Page(NamedTuple):
     budgets: Mapping[int, Budget]
 
 
-class OpenOfCampaign(NamedTuple):
-    """What of a campaign is still open: accepted calls, unknown attempts, what other workers are sending,
-    and the next look-up's moment.
-    """
-
-    accepted: int
-    unknown: int
-    sent_by_others: int
-    next_lookup_at_us: int | None
-
-
-def open_of_campaign(
-    store: Store, connection: Connection, campaign_id: int, account: str, worker: str
-) -> OpenOfCampaign:
-    """Return what of the campaign is still open; costs what is open, not what is over."""
-    rows = store.execute(
-        connection, OPEN_OF_CAMPAIGN, account=account, campaign_id=campaign_id, worker=worker
-    )
-    return OpenOfCampaign(*rows[0])
-
-
-def recent_departures(store: Store, account: str, within_s: float, campaign_id: int = 0) -> list[float]:
-    """Return how many seconds ago each call of the account, or of one campaign, left.
-
-    Where a worker died before it wrote that down, the request may have left as late as now.
-    """
-    with store.read() as connection:
-        now_us = store.now_us(connection)
-        first = first_attempt_id(now_us - round(within_s * 1e6))
-        rows = store.execute(
-            connection, RECENT, now_us=now_us, first=first, account=account, campaign_id=campaign_id
-        )
-        return sorted((max(0.0, (now_us - row[0]) / 1e6) for row in rows), reverse=True)
-
-
 def _exchange(page: _Page, *, together: bool) -> Exchanged:
     desk, store = page.desk, page.desk.store
     with store.write() as connection:
         if together:
-            _record(store, connection, page.answers)
+            record(store, connection, page.answers)
         else:
             for answer in page.answers:
-                _record_alone(store, connection, answer)
+                record_alone(store, connection, answer)
         claims.give_back(store, connection, desk.worker, page.returned)
         now_us = store.now_us(connection)
         for stop in page.stops:
@@ -355,35 +219,6 @@ def _exchange(page: _Page, *, together: bool) -> Exchanged:
             for one in page.wanted
         ]
         return Exchanged(True, opened, full, claimed, states, now_us, paced_by, held, looked.kept)
-
-
-def _record(store: Store, connection: Connection, answers: Sequence[Answer]) -> None:
-    if answers:
-        rows = as_rows(sorted(answers))
-        store.change(connection, ANSWERS, rows=rows)
-        if store.is_sqlite:
-            store.change(connection, ANSWERS_OF_LEDGER, rows=rows)
-
-
-def _record_alone(store: Store, connection: Connection, answer: Answer) -> None:
-    try:
-        with connection.begin_nested():
-            _record(store, connection, [answer])
-    except IntegrityError:
-        _record(store, connection, [without_execution_id(answer)])
-
-
-def without_execution_id(answer: Answer) -> Answer:
-    """Return the answer as `unknown`: its execution id belongs to another attempt, so it proves nothing."""
-    return answer._replace(
-        state="unknown",
-        execution_id=None,
-        error_code="duplicate_execution_id",
-        error=f"the provider answered with the execution id of another attempt ({answer.execution_id})",
-        next_lookup_at_us=answer.answered_at_us,
-        status="unknown",
-        reason="duplicate_execution_id",
-    )
 
 
 def _fitting(page: _Page, connection: Connection) -> tuple[Sequence[Opening], frozenset[str]]:

@@ -19,9 +19,8 @@ from dialer.attempts.ledger import (
     Wanted,
     ensure_account,
     exchange,
-    open_of_campaign,
-    recent_departures,
 )
+from dialer.attempts.open_calls import open_of_campaign, recent_departures
 from dialer.attempts.unsettled import Finding
 from dialer.base.clock import ManualClock
 from dialer.base.errors import MaybeDialled

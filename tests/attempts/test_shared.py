@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from dialer.attempts import account_row, settle, workers
-from dialer.attempts.ledger import Refusal, Stop, exchange, recent_departures
+from dialer.attempts.ledger import Refusal, Stop, exchange
+from dialer.attempts.open_calls import recent_departures
 from dialer.base.clock import ManualClock
 from dialer.base.errors import MaybeDialled
 from dialer.calls import campaigns, runs

@@ -24,8 +24,9 @@ from hypothesis.stateful import (
 from sqlalchemy import text
 
 from dialer.attempts import settle, unsettled, workers
+from dialer.attempts.answered import Answer
 from dialer.attempts.answers import answer_for, withdrawal
-from dialer.attempts.ledger import Answer, Desk, Opening, Wanted, exchange
+from dialer.attempts.ledger import Desk, Opening, Wanted, exchange
 from dialer.attempts.unsettled import Finding, Pending
 from dialer.attempts.workers import LeaseLost
 from dialer.base.clock import ManualClock

@@ -6,8 +6,9 @@ import orjson
 from sqlalchemy import text
 
 from dialer.attempts import settle, unsettled
+from dialer.attempts.answered import Answer
 from dialer.attempts.answers import answer_for, withdrawal
-from dialer.attempts.ledger import Answer, Opening, Wanted, exchange
+from dialer.attempts.ledger import Opening, Wanted, exchange
 from dialer.base.clock import ManualClock
 from dialer.base.errors import MaybeDialled, NotDialled, Refused, SubmitError
 from dialer.base.ids import new_attempt_id
