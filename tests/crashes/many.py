@@ -2,7 +2,8 @@
 
 The provider is the simulator on a bad day: 503s, resets before and after placing, hangs, torn answers. A
 killed worker is started again until there were enough kills; then the campaign runs to its end. Whoever was
-called is told by the simulator's own ledger, not by ours. Exit code 1 where anybody was called twice or lost.
+called is told by the simulator's own ledger, not by ours. Exit code 1 where anybody was called twice or lost,
+3 where contacts were still being called when the time was over: neither lost nor finished.
 """
 
 # ruff: noqa: T201 - a developer reads this on a terminal
@@ -15,11 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 from sqlalchemy import create_engine, make_url, text
@@ -33,6 +34,8 @@ SECONDS = (0.3, 4.0)
 """A kill comes this long after its worker was started; among several, the next one in half that time."""
 PATIENCE_S = 300.0
 """How long the campaign may take to its end after the last kill, beyond what its rows take at its pace."""
+STILL_S = 90.0
+"""Where nothing changes for so long after the last kill, what is left is stuck, which is as good as lost."""
 PACE_LEFT = 0.3
 """What a provider that is too slow for the pace (`throttle_before`) leaves of the pace: each 429 takes a
 quarter of it, and it climbs back by 1 % of the limit a second."""
@@ -76,17 +79,16 @@ def main(words: list[str]) -> int:
         spring = Deployment(folder, database, base_url, account, on_unknown="redial").write(asked.rate)
         random = Random(asked.seed)
         began = time.monotonic()
-        if asked.workers == 1:
-            rows = kill_runs(spring, asked.kills, random, asked.rate)
-        else:
-            rows = kill_workers(spring, asked.kills, random, asked.rate, asked.workers)
-        figures = judge(spring, rows, asked.kills, asked.rate)
+        go = kill_runs if asked.workers == 1 else kill_workers
+        end = go(spring, asked, random)
+        figures = judge(spring, end, asked.kills, asked.rate)
         figures["seconds"] = round(time.monotonic() - began)
     told = f"{asked.kills} kills, {asked.database}, {asked.workers} at a time"
     print(f"{told}, {asked.rate} calls/s, seed {asked.seed}")
     print("\n".join(figures.lines()))
-    broken = figures["numbers called twice"] or figures["contacts lost"] or figures["audit"] != "ok"
-    return 1 if broken else 0
+    if figures["numbers called twice"] or figures["contacts lost"] or figures["audit"] != "ok":
+        return 1
+    return 3 if figures["contacts not finished"] else 0
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
@@ -97,6 +99,9 @@ def arguments(words: list[str]) -> argparse.Namespace:
         "--workers", type=int, default=1, help="more than 1: `dialer worker`, PostgreSQL only"
     )
     parser.add_argument("--rate", type=int, default=50, help="calls per second of the account")
+    parser.add_argument(
+        "--between", type=float, nargs=2, metavar=("LOW", "HIGH"), help="seconds from one kill to the next"
+    )
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args(words)
     if asked.workers > 1 and asked.database == "sqlite":
@@ -104,47 +109,95 @@ def arguments(words: list[str]) -> argparse.Namespace:
     return asked
 
 
-def kill_runs(spring: Deployment, kills: int, random: Random, rate: int) -> int:
-    """Start `dialer run`, kill it, and so on; then let it run to its end. Return the rows of all lists."""
-    rows = rate
-    for done in range(kills):
-        process = spring.start("run", "spring", "--wait")
+class End(NamedTuple):
+    """The rows of all lists; whether nothing moved any more; processes that ended badly without a kill."""
+
+    rows: int
+    stuck: bool
+    gave_up: int
+
+
+def kill_runs(spring: Deployment, asked: argparse.Namespace, random: Random) -> End:
+    """Start `dialer run`, kill it, and so on; then let it run to its end."""
+    between, rows, gave_up = asked.between or SECONDS, asked.rate, 0
+    for done in range(asked.kills):
+        process = start(spring, "run", "spring", "--wait")
         try:
-            process.communicate(timeout=random.uniform(*SECONDS))
+            gave_up += process.wait(timeout=random.uniform(*between)) != 0
         except subprocess.TimeoutExpired:
             kill(process)
-        rows = add_rows(spring, rows, rate)  # about as many as it places between two kills
-        report(done + 1, kills)
-    ended = spring.dialer("run", "spring", "--wait", timeout_s=PATIENCE_S + rows / rate / PACE_LEFT)
-    if ended.returncode != 0:
-        print(ended.stdout[-2000:], ended.stderr[-4000:], file=sys.stderr)
-    return rows
+        # About as many as it places between two kills.
+        rows = add_rows(spring, rows, max(1, round(asked.rate * sum(between) / sum(SECONDS))))
+        report(done + 1, asked.kills)
+    process = start(spring, "run", "spring", "--wait")
+    try:
+        stuck = wait_for_end(spring, rows, asked.rate, lambda: process.poll() is None)
+        gave_up += process.poll() not in (None, 0)
+    finally:
+        stop([process])
+    return End(rows, stuck, gave_up)
 
 
-def kill_workers(spring: Deployment, kills: int, random: Random, rate: int, workers: int) -> int:
-    """Keep so many `dialer worker` going while one after another is killed. Return the rows of all lists."""
-    rows = add_rows(spring, rate, round(kills * sum(SECONDS) / 4 * PACE_LEFT * rate) + 4 * rate)
+def kill_workers(spring: Deployment, asked: argparse.Namespace, random: Random) -> End:
+    """Keep so many `dialer worker` going while one after another is killed."""
+    low, high = asked.between or (SECONDS[0] / 2, SECONDS[1] / 2)
+    rate, gave_up = asked.rate, 0
+    rows = add_rows(spring, rate, round(asked.kills * (low + high) / 2 * PACE_LEFT * rate) + 4 * rate)
     loaded = spring.dialer("load", "spring")
     assert loaded.returncode == 0, loaded.stderr
     resumed = spring.dialer("resume", "spring")
     assert resumed.returncode == 0, resumed.stderr
-    alive = [spring.start("worker") for _ in range(workers)]
+    alive = [start(spring, "worker") for _ in range(asked.workers)]
     try:
-        for done in range(kills):
-            time.sleep(random.uniform(*SECONDS) / 2)
-            place = random.randrange(workers)
+        for done in range(asked.kills):
+            time.sleep(random.uniform(low, high))
+            place = random.randrange(asked.workers)
+            gave_up += alive[place].poll() is not None
             kill(alive[place])
-            alive[place] = spring.start("worker")
-            report(done + 1, kills)
-        until = time.monotonic() + PATIENCE_S + rows / rate / PACE_LEFT
-        while time.monotonic() < until and left_open(spring):
-            time.sleep(1.0)
+            alive[place] = start(spring, "worker")
+            report(done + 1, asked.kills)
+        stuck = wait_for_end(spring, rows, rate, lambda: True)
+        gave_up += sum(process.poll() is not None for process in alive)
     finally:
-        for process in alive:
-            process.terminate()
-        for process in alive:
-            process.communicate(timeout=60)
-    return rows
+        stop(alive)
+    return End(rows, stuck, gave_up)
+
+
+def start(spring: Deployment, *words: str) -> subprocess.Popen[str]:
+    """Start a command that writes its log into a file: a full pipe would hold it up."""
+    with (spring.folder / "crashes.log").open("a") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "dialer", *words],
+            cwd=spring.folder,
+            env={**os.environ, **spring.environment},
+            stdout=log,
+            stderr=log,
+            text=True,
+        )
+
+
+def stop(processes: list[subprocess.Popen[str]]) -> None:
+    """Let them drain, and end."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.wait(timeout=60)
+
+
+def wait_for_end(spring: Deployment, rows: int, rate: int, goes_on: Callable[[], bool]) -> bool:
+    """Wait until nobody is left, the time is over or nothing moves any more; return whether that is so."""
+    began = moved_at = time.monotonic()
+    before = None
+    while goes_on() and time.monotonic() < began + PATIENCE_S + rows / rate / PACE_LEFT:
+        left = left_open(spring)
+        if not left:
+            return False
+        if left != before:
+            before, moved_at = left, time.monotonic()
+        elif time.monotonic() > moved_at + STILL_S:
+            return True
+        time.sleep(1.0)
+    return False
 
 
 def add_rows(spring: Deployment, rows: int, more: int) -> int:
@@ -154,19 +207,21 @@ def add_rows(spring: Deployment, rows: int, more: int) -> int:
     return rows + more
 
 
-def left_open(spring: Deployment) -> int:
+def left_open(spring: Deployment) -> dict[str, int]:
+    """Return how many contacts are in each status that is not their last."""
     store = Store(spring.database_url)
     try:
         with store.read() as connection:
             query = (
-                "SELECT count(*) FROM contacts WHERE status IN ('waiting', 'leased', 'calling', 'unknown')"
+                "SELECT status, count(*) FROM contacts"
+                " WHERE status IN ('waiting', 'leased', 'calling', 'unknown') GROUP BY status"
             )
-            return connection.execute(text(query)).scalar_one()
+            return {row[0]: row[1] for row in connection.execute(text(query))}
     finally:
         store.close()
 
 
-def judge(spring: Deployment, rows: int, kills: int, rate: int) -> Figures:
+def judge(spring: Deployment, end: End, kills: int, rate: int) -> Figures:
     """Hold the simulator's ledger against ours."""
     with httpx.Client(base_url=spring.base_url, trust_env=False, timeout=60) as client:
         summary = client.get("/simulator/summary").json()
@@ -174,7 +229,7 @@ def judge(spring: Deployment, rows: int, kills: int, rate: int) -> Figures:
     store = Store(spring.database_url)
     with store.read() as connection:
         query = "SELECT status, count(*) FROM outcomes GROUP BY status"
-        statuses = dict(connection.execute(text(query)).all())
+        statuses: dict[str, int] = {row[0]: row[1] for row in connection.execute(text(query))}
         attempts = "SELECT attempt_id FROM ledger WHERE error_code = 'worker_died'"
         died = set(connection.scalars(text(attempts)))
         accepted = connection.execute(
@@ -183,12 +238,15 @@ def judge(spring: Deployment, rows: int, kills: int, rate: int) -> Figures:
     store.close()
     audited = spring.dialer("audit")
     figures = Figures()
-    figures["rows"] = rows
+    figures["rows"] = end.rows
     figures["calls placed, says the provider"] = summary["calls_placed"]
     figures["calls with an execution id, say we"] = accepted
     figures["numbers called twice"] = summary["numbers_called_more_than_once"]
-    figures["contacts lost"] = rows - statuses.get("done", 0) - statuses.get("unknown", 0)
+    unfinished = 0 if end.stuck else statuses.get("waiting", 0) + statuses.get("calling", 0)
+    figures["contacts lost"] = end.rows - statuses.get("done", 0) - statuses.get("unknown", 0) - unfinished
+    figures["contacts not finished"] = unfinished
     figures["unknown left"] = statuses.get("unknown", 0)
+    figures["processes that gave up by themselves"] = end.gave_up
     must, better = max(8.0, 0.1 * rate), max(4.0, 0.05 * rate)
     never_placed = len(died - placed) / max(1, kills)
     figures["unknown but never placed, per kill"] = (
