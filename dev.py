@@ -151,7 +151,7 @@ def _stamp(which: str) -> Path:
 
 def _fingerprint(which: str) -> str:
     files = [ROOT / name for name in (f"requirements/{which}.txt", "pyproject.toml", "hatch_build.py")]
-    files += sorted((ROOT / "dialer").glob("*/*.[ch]"))
+    files += sorted((ROOT / "dialer").rglob("*.[ch]"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _SOURCES = {
-    "dialer/contacts/kernel.c": "dialer/contacts/libkernel.so",
+    "dialer/contacts/kernel/kernel.c": "dialer/contacts/kernel/libkernel.so",
     "dialer/lists/split.c": "dialer/lists/libsplit.so",
 }
 _OPTIONS = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden")

@@ -11,9 +11,8 @@ import numpy.typing as npt
 import phonenumbers
 import polars as pl
 
-from dialer.contacts.binding import load_library
 from dialer.contacts.digits import BLOCK_ROWS, Digits, read_digits
-from dialer.contacts.kernel import Kernel
+from dialer.contacts.kernel import Kernel, load_library
 from dialer.contacts.kinds import ASK_KIND
 from dialer.contacts.lookup import Lookup
 from dialer.contacts.numbers import I32, I64, PARSED_MAX, U64, Flags, Numbers, Outcomes, Sparse, Verdict

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from dialer.base.compiled import compiled
-from dialer.contacts import binding, normalize, parse_numbers
+from dialer.contacts import normalize, parse_numbers
+from dialer.contacts.kernel import binding
 from dialer.contacts.reader import READER
 
 HERE = Path(__file__).parent

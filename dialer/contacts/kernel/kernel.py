@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from dialer.contacts.binding import (
+from dialer.contacts.kernel.binding import (
     VIEW,
     AnswersTaken,
     Bytes,
