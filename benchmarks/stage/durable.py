@@ -35,7 +35,12 @@ async def dial_once(store: Store, url: str, calls: int, in_flight: int) -> tuple
     """Place so many fresh calls; return calls per second and CPU microseconds per call."""
     number = next(ROUNDS)
     campaign_id = fill(store, number, calls)
-    worker = f"bench-{number}"
+    return await dial(store, url, campaign_id, calls, in_flight)
+
+
+async def dial(store: Store, url: str, campaign_id: int, calls: int, in_flight: int) -> tuple[float, float]:
+    """Place the campaign's calls until there are so many, or a few more where its list is longer."""
+    worker = f"bench-{campaign_id}"
     ensure_account(store, "bench")
     workers.enter(store, worker, 3600.0)
     async with provider_at(url, in_flight) as provider:
@@ -55,11 +60,12 @@ async def dial_once(store: Store, url: str, calls: int, in_flight: int) -> tuple
         started, cpu = time.perf_counter(), time.process_time()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lane.run)
-            while not (lane.counts.submitted == calls and lane.idle):
+            while lane.counts.submitted < calls or not (lane.idle or lane.counts.submitted > calls):
                 await anyio.sleep(0.005)
             took, cpu_took = time.perf_counter() - started, time.process_time() - cpu
             lane.stop()
-    assert lane.counts.accepted == calls, lane.counts
+    placed = lane.counts.accepted
+    assert placed == lane.counts.submitted >= calls, lane.counts
     return calls / took, cpu_took / calls * 1e6
 
 
