@@ -1,7 +1,8 @@
 """The pace of a worker that has a part of its account's line: an exact log of its own, over that part.
 
 A gate like `LocalPace` (dialer.attempts.pace); how the line is divided says `dialer.attempts.line_parts`.
-A call that leaves late, because it had to connect, crowds nobody else's: it is counted when it leaves.
+A call that leaves late, because it had to connect, crowds nobody else's: it is counted when it leaves. Only
+where its place was given up or lost meanwhile it needs another one.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class PartPace:
         self._reserve = reserve
         self._blocks = Blocks(self._ask)
         self._asked_at = self._until = -math.inf
+        self._shrunk_at = self._told_shrunk_at = -math.inf
         self._grown_at = clock.monotonic()
         self._used: deque[int] = deque(maxlen=math.ceil(GROWN_S / AGAIN_S))
 
@@ -102,8 +104,8 @@ class PartPace:
         self._local.count(at)
 
     def departed(self, granted_at: float, left_at: float) -> float | None:
-        """Count a call when it left; None where it may not leave any more: our part is over."""
-        if left_at > granted_at and not self.holds:
+        """Count a call when it left; None where it may not leave any more: its place is another's by now."""
+        if left_at > granted_at and not (self.holds and granted_at >= self._told_shrunk_at):
             self._local.departed(granted_at, granted_at)
             return None
         return self._local.departed(granted_at, left_at)
@@ -134,8 +136,11 @@ class PartPace:
 
     async def _ask(self) -> None:
         asked_at = self._asked_at = self.clock.monotonic()
+        self._told_shrunk_at = self._shrunk_at  # until we say that we gave places up they were still ours
         ask = PartAsk(self._worker(), self._limit, self.places, self._needs(asked_at), self._window_us)
         grant = await self._reserve(ask)
+        if not self.holds:
+            self._shrunk_at = self._told_shrunk_at = self.clock.monotonic()
         self._until = asked_at + grant.for_us / 1e6
         self._take_over(grant.places)
         if grant.places == 0:
@@ -144,6 +149,8 @@ class PartPace:
     def _take_over(self, places: int) -> None:
         if places > self.places:
             self._grown_at = self.clock.monotonic()
+        elif places < self.places:
+            self._shrunk_at = self.clock.monotonic()
         if places and places != self.places:
             self._local.keep([Window(places, 1.0)])
         self.places = places

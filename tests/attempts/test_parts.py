@@ -122,6 +122,36 @@ def test_calls_that_must_connect_first_lose_no_places(limit: int) -> None:
     assert reached(departures, limit, 1) >= 0.9
 
 
+@pytest.mark.parametrize(("limit", "seed"), [(20, 0), (100, 2)])
+def test_calls_that_connect_for_long_do_not_leave_by_places_that_were_given_up(limit: int, seed: int) -> None:
+    """One worker's calls cannot connect for three seconds, then all can; meanwhile another one has joined."""
+
+    async def work() -> list[float]:
+        chance, left = random.Random(seed), list[float]()
+        row, began, blocked_until = Row(chance), now(), now() + 5.2
+
+        def connects_s() -> float:
+            return blocked_until - now() if began + 2.4 < now() < blocked_until else 0.0
+
+        async def live(name: str, begins_s: float, connects_s: Callable[[], float]) -> None:
+            await asyncio.sleep(begins_s)
+            pace = pace_of(row, limit, name, chance.uniform(-50, 50), confirmed=True)
+
+            async def send_one_after_another() -> None:
+                while now() < began + 8:
+                    await leave(pace, connects_s, left)
+
+            await asyncio.gather(*(send_one_after_another() for _ in range(2 * limit)))
+            await pace.aclose()
+
+        await asyncio.gather(live("a", 0.0, connects_s), live("b", 2.6 + chance.random(), lambda: 0.0))
+        return left
+
+    departures = simulate(work)
+    assert worst(departures, 1) <= limit
+    assert len(departures) >= 0.8 * limit * 8
+
+
 @pytest.mark.parametrize("limit", [10, 50])
 @pytest.mark.parametrize("seed", range(3))
 def test_workers_may_come_go_and_die_without_exceeding_the_limit(limit: int, seed: int) -> None:
