@@ -177,29 +177,33 @@ class Lane:
         """Be one slot in flight: take the next attempt that may leave, wait for its answer, again."""
         while not self._books.stopping:
             if self._pace.rate == math.inf:
-                opened = self._leaving()
-                if opened is not None:
-                    await self._send(opened, None)
+                chosen = self._leaving()
+                if chosen is not None:
+                    await self._send(*chosen, None)
                     continue
                 if self._shares.free_at() == math.inf:
                     # Without a token to wait for nobody has to queue: all slots wait for the next page.
                     self._ahead.starve()
                     await self._turn(math.inf)
                     continue
-            opened, granted_at = await self._next()
-            if opened is not None:
-                await self._send(opened, granted_at)
+            next_one = await self._next()
+            if next_one is not None:
+                await self._send(*next_one)
 
-    async def _next(self) -> tuple[Opened | None, float]:
-        """Wait for an attempt and for the account's token; only whoever has the token takes an attempt."""
+    async def _next(self) -> tuple[Opened, float, float] | None:
+        """Wait for an attempt and for the account's token; only whoever has the token takes an attempt.
+
+        Returns it with the moments at which it was chosen and the token granted.
+        """
         async with self._queue:
             with anyio.CancelScope() as self._waiting:
                 while not self._books.stopping and (wait_s := self._ready_in()) > 0:
                     await self._turn(wait_s)
-                granted_at = 0.0 if self._books.stopping else await self._token()
+                granted_at = None if self._books.stopping else await self._token()
                 # While we waited for the token, a pause or a hold may have withdrawn what was open.
-                return self._leaving() if granted_at is not None else None, granted_at or 0.0
-        return None, 0.0
+                if granted_at is not None and (chosen := self._leaving()) is not None:
+                    return *chosen, granted_at
+        return None
 
     def _ready_in(self) -> float:
         """Return in how many seconds something opened may leave; infinite while nothing is open."""
@@ -234,7 +238,8 @@ class Lane:
         """Return whether this worker surely holds its lease, for as long as a request takes to leave."""
         return self._books.alive and self._clock.monotonic() < self._lease_until() - LEASE_MARGIN_S
 
-    def _leaving(self) -> Opened | None:
+    def _leaving(self) -> tuple[Opened, float] | None:
+        """Return what leaves now, and the moment at which nothing spoke against that."""
         if self._books.stopping:
             return None
         now = self._clock.monotonic()
@@ -253,11 +258,10 @@ class Lane:
         dialing.in_air += 1
         self._in_flight += 1
         self._books.wake()
-        return dialing.opened.popleft()
+        return dialing.opened.popleft(), now
 
-    async def _send(self, opened: Opened, granted_at: float | None) -> None:
+    async def _send(self, opened: Opened, began: float, granted_at: float | None) -> None:
         opening, call, dialing = opened
-        began = self._clock.monotonic()
         leaving = Leaving(self._door, opened, granted_at, began)
         self.counts.submitted += 1
         self.counts.first_sent_at = self.counts.first_sent_at or began

@@ -68,7 +68,8 @@ class Leaving:
     """One request that leaves; it is called when its first byte does (`Submission.departing`).
 
     `sent_at_us` is when it left, by the database's clock; `granted_at` the moment of its token, None where
-    nothing limits the pace.
+    nothing limits the pace; `began` when it was chosen, and counted by its campaign's own pace. A process may
+    stand still at any moment after these two: what was true then is looked at again.
     """
 
     __slots__ = ("_began", "_counted_at", "_dialing", "_door", "_left_at", "_missed", "_own_counted_at",
@@ -79,7 +80,8 @@ class Leaving:
         self._door = door
         self._dialing: Dialing = opened.dialing
         self._until_us = opened.opening.until_us
-        self._began = self._left_at = self._own_counted_at = began
+        self._began = began if granted_at is None else granted_at
+        self._left_at = self._own_counted_at = began
         self._counted_at = granted_at
         self._missed = False
 
