@@ -139,6 +139,14 @@ REVIVE_CONTACT = Dialects(
     RETURNING contacts.contact_id"""
 )
 
+# It counts again, and the budget was divided without it.
+ADD_UP_AGAIN = Dialects(
+    """
+    UPDATE campaigns SET budget_left = 0
+    WHERE budget_left > 0 AND campaign_id IN (
+        SELECT campaign_id FROM ledger WHERE attempt_id = :attempt_id AND state = 'not_dialled')"""
+)
+
 REVIVE = Dialects(
     "UPDATE ledger SET state = 'unknown' WHERE attempt_id = :attempt_id AND state = 'not_dialled'"
 )
@@ -256,6 +264,7 @@ def revive_in(store: Store, connection: Connection, attempt_id: str) -> bool:
     Raises:
         IntegrityError: its number is being called again.
     """
+    store.execute(connection, ADD_UP_AGAIN, attempt_id=attempt_id)
     if not store.execute(connection, REVIVE_CONTACT, attempt_id=attempt_id):
         return False
     store.execute(connection, REVIVE, attempt_id=attempt_id)

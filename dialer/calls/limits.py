@@ -25,6 +25,9 @@ SENDING_AGAIN_US = 200_000
 ADD_UP_AGAIN_US = 10_000_000
 """For so long it is believed how many more calls there is money for: what calls cost is learned meanwhile."""
 
+TICKETS_MAX = 1_000_000_000
+"""More calls than that are found by adding up once more."""
+
 ANY_SUPPRESSED = Dialects("SELECT EXISTS (SELECT 1 FROM suppressions)")
 
 SUPPRESSED = Dialects(
@@ -300,13 +303,13 @@ def _leave_tickets(
 ) -> None:
     """Note for how many more calls there is room; half of them, where money decides.
 
-    Calls that are not placed after all give room back, which the next sum finds; only costs take it away: a
-    call may turn out dearer than those before it.
+    Calls that are not placed after all give room back, which the next sum finds. Costs take it away: a call
+    may turn out dearer than those before it. So does a call that was placed after all (`revive_in`).
     """
-    left = int(max(0, room if budget.cost_total is None else room // 2))
+    left = int(min(TICKETS_MAX, max(0, room if budget.cost_total is None else room // 2)))
     values = {"left": left, "budget": _told(budget), "at_us": now_us}
     store.execute(connection, LEAVE_TICKETS, campaign_id=campaign_id, **values)
 
 
 def _told(budget: Budget) -> str:
-    return as_rows([budget])
+    return repr(tuple(budget))

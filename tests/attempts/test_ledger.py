@@ -164,6 +164,19 @@ def test_a_withdrawn_attempt_waits_as_before(store: Store, clock: ManualClock) -
     assert states(store) == {"not_dialled": 1}
 
 
+def test_what_was_answered_stays_whatever_is_said_later(store: Store) -> None:
+    campaign_id = seed_campaign(store, contacts=3)
+    at = desk(store, "w")
+    opened = open_all(at, claim(at, campaign_id))
+    accepted, refused, failed = Accepted("x", 200), Refused("no", code="bad"), NotDialled("no", code="busy")
+    first = [answered(*one, result) for one, result in zip(opened, (accepted, refused, failed), strict=True)]
+    again = [answered(*one, result) for one, result in zip(opened, (failed, accepted, accepted), strict=True)]
+    for answers in (first, first, again):
+        exchange(at, [campaign_id], answers=answers)
+        assert states(store) == {"accepted": 1, "refused": 1, "not_dialled": 1}
+        assert statuses(store) == {"calling": 1, "refused": 1, "waiting": 1}
+
+
 def test_two_answers_with_one_execution_id_cannot_both_be_true(store: Store) -> None:
     campaign_id = seed_campaign(store, contacts=3)
     at = desk(store, "w")

@@ -7,13 +7,17 @@ import threading
 import pytest
 from sqlalchemy import Connection, text
 
+from dialer.attempts import settle
+from dialer.attempts.ledger import exchange
 from dialer.base.clock import ManualClock
+from dialer.base.errors import MaybeDialled
 from dialer.calls import limits, suppressions
 from dialer.calls.limits import GUARD_US, SENDING_AGAIN_US, Budget, Kept, Spent
 from dialer.calls.suppressions import Terms
 from dialer.campaign.caps import read_cap
 from dialer.rules.windows import HoursPolicy
 from dialer.store.database import Store
+from tests.attempts.test_ledger import answered
 from tests.calls.florida import NOON, call_all, claim, end, go_to, open_calls, opening, people
 from tests.seed import desk, statuses
 
@@ -333,3 +337,27 @@ def test_what_was_not_placed_is_released(store: Store, clock: ManualClock, state
         connection.execute(text("UPDATE ledger SET state = :state"), {"state": state})
     assert len(open_calls(at, [openings[1]], budget).opened) == 1
     assert statuses(store)["calling"] >= 1
+
+
+def test_a_call_that_was_placed_after_all_takes_its_room_back(store: Store, clock: ManualClock) -> None:
+    go_to(clock, NOON)
+    at = people(store, clock, contacts=5)
+    budget = Budget(calls_total=3, cost_total=None, cost_per_call=None)
+    calls = claim(at, 5)
+    first, *others = [opening(at, call) for call in calls]
+    assert open_calls(at, [first], budget).opened
+    lost = answered(first, calls[0], MaybeDialled("lost", code="read_timeout"), clock.now_us())
+    exchange(at.desk, [at.campaign_id], answers=[lost])
+    settle.free(store, [first.attempt_id], "not listed")
+    assert len(open_calls(at, others[:2], budget._replace(cost_per_call=0.1)).opened) == 2  # added up again
+    with store.write() as connection:
+        assert settle.revive_in(store, connection, first.attempt_id)
+    assert not open_calls(at, others[2:], budget._replace(cost_per_call=0.1)).opened
+
+
+@pytest.mark.parametrize("budget", [Budget(10**20, None, None), Budget(None, 400.0, 1e-300)])
+def test_no_budget_is_too_big(store: Store, clock: ManualClock, budget: Budget) -> None:
+    go_to(clock, NOON)
+    at = people(store, clock)
+    [call] = claim(at)
+    assert open_calls(at, [opening(at, call)], budget).opened
