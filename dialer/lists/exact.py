@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 QUOTE = b'"'
 FIELD_BYTES_MAX = 1 << 20
-"""A quote whose next quote is further away than this was never closed."""
+"""A quote whose next quote is further away than this, and on another line, was never closed."""
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
@@ -96,6 +96,11 @@ def _closing(data: bytes, opening: int, final: bool) -> int | None:
     position = opening + 1
     while True:
         close = data.find(QUOTE, position, position + FIELD_BYTES_MAX)
+        if close < 0 and position + FIELD_BYTES_MAX <= len(data):
+            line = _LINE_END.search(data, opening)
+            if line is None and final is False:
+                return None
+            close = data.find(QUOTE, position, line.start() if line else len(data))
         if close < 0:
             return -1 if final or position + FIELD_BYTES_MAX <= len(data) else None
         if close + 1 == len(data) and not final:

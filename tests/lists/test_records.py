@@ -173,6 +173,14 @@ def test_a_quote_closed_more_than_a_mebibyte_later_is_taken_as_open(tmp_path: Pa
     assert found[-1].list_line[-1] == 600_003
 
 
+def test_a_quoted_field_of_one_line_may_have_any_length(tmp_path: Path):
+    path = tmp_path / "list.csv"
+    long = "y," * (5 << 19)
+    path.write_text(f'name,phone\nA,1\n"{long}",2\nB,"3{long}"\nC,4\n')
+    rows = [row for batch in open_list(path).batches() for row in batch.rows.rows()]
+    assert rows == [("A", "1"), (long, "2"), ("B", f"3{long}"), ("C", "4")]
+
+
 def test_the_result_does_not_depend_on_where_blocks_end(tmp_path: Path):
     """Goal: quotes near the limit of a field. Method: a field just under and just over a mebibyte."""
     for size in ((1 << 20) - 2, (1 << 20) - 1, 1 << 20, (1 << 20) + 1):
