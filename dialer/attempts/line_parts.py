@@ -9,6 +9,9 @@ Parts stand in the account's row, by the database's clock, each for a moment; wh
 own. A place changes hands only after it rested for a whole window: what left by it before and what leaves by
 it afterwards never share a second. So the one who has too many is told, gives them up itself, and says so
 with its next question. What a silent worker had rests from the end of its time on.
+
+Where workers say different limits, because dialer.toml was changed and not all of them are started again,
+the lowest one holds for all.
 """
 
 from __future__ import annotations
@@ -31,12 +34,13 @@ IN_PARTS = "(parts)"
 
 
 class Part(NamedTuple):
-    """What one worker has: places until a moment, and how many it could use."""
+    """What one worker has: places until a moment, how many it could use, and how many it says there are."""
 
     worker: str
     places: int
     until_us: int
     needs: int
+    total: int = 2**31
 
 
 class Resting(NamedTuple):
@@ -82,19 +86,21 @@ def divide(parts: Parts, ask: PartAsk, now_us: int) -> tuple[Parts, PartGrant]:
     if keeps < mine:
         resting.append(Resting(mine - keeps, now_us + ask.window_us, None))
     taken = sum(one.places for one in others.values()) + sum(one.places for one in resting)
-    free = max(0, ask.total - taken - keeps)
+    total = min([ask.total, *(one.total for one in others.values())])
+    free = max(0, total - taken - keeps)
 
     needs = {**{name: one.needs for name, one in others.items()}, ask.worker: ask.needs}
     held = {**{name: one.places for name, one in others.items()}, ask.worker: keeps}
-    targets = fair(needs, held, ask.total, now_us)
+    targets = fair(needs, held, total, now_us)
     target = targets[ask.worker]
     places = min(keeps + free, max(keeps, target))
-    part = Part(ask.worker, places, now_us + PART_US, ask.needs)
+    part = Part(ask.worker, places, now_us + PART_US, ask.needs, ask.total)
     parts = Parts(
         tuple(sorted((*others.values(), part))), tuple(sorted(resting, key=lambda one: one.from_us))
     )
     goes_without = any(2 * held[name] < targets[name] for name in others)
-    too_many = places - target > (0 if goes_without else max(1, places // 8))
+    exactly = goes_without or places + sum(one.places for one in others.values()) > total
+    too_many = places - target > (0 if exactly else max(1, places // 8))
     return parts, PartGrant(target if too_many else places)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -51,6 +52,12 @@ class Row:
         assert sum(one.places for one in (*self.parts.held, *self.parts.resting)) <= ask.total
         await asyncio.sleep(self._chance.uniform(0, self._way_s))
         return grant
+
+
+async def reserve_of_any_limit(row: Row, ask: PartAsk) -> PartGrant:
+    await asyncio.sleep(0.002)
+    row.parts, grant = divide(row.parts, ask, round((now() + row.ahead_s) * 1e6))
+    return grant
 
 
 def pace_of(row: Row, limit: int, name: str = "w", ahead_s: float = 0.0, **more: bool) -> PartPace:
@@ -150,6 +157,32 @@ def test_calls_that_connect_for_long_do_not_leave_by_places_that_were_given_up(l
     departures = simulate(work)
     assert worst(departures, 1) <= limit
     assert len(departures) >= 0.8 * limit * 8
+
+
+@pytest.mark.parametrize("limits", [(50, 20), (20, 50), (200, 20)])
+def test_the_lower_of_two_limits_holds_for_all(limits: tuple[int, int]) -> None:
+    """The second worker joins after three seconds and says another limit."""
+
+    async def work() -> list[list[float]]:
+        row, until = Row(random.Random(1)), now() + 20
+        row.reserve = partial(reserve_of_any_limit, row)  # type: ignore[method-assign]
+        left: list[list[float]] = [[], []]
+
+        async def live(number: int) -> None:
+            await asyncio.sleep(3.0 * number)
+            pace = pace_of(row, limits[number], f"w{number}", 7.0 * number)
+            while now() < until:
+                await pace.take()
+                left[number].append(now())
+            await pace.aclose()
+
+        await asyncio.gather(live(0), live(1))
+        return [[moment for moment in some if until - 14 < moment < until] for some in left]
+
+    one, other = simulate(work)
+    assert worst(one + other, 1) <= min(limits)
+    assert len(one + other) >= 0.95 * 14 * min(limits)
+    assert min(len(one), len(other)) >= 0.3 * 14 * min(limits)
 
 
 @pytest.mark.parametrize("limit", [10, 50])
