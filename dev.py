@@ -139,6 +139,16 @@ def install(which: str) -> None:
         if subprocess.run(step).returncode != 0:
             sys.exit("installing failed; the lines above say why (pip 22.3 or newer is needed)")
     _stamp(which).write_text(_fingerprint(which))
+    if not all(source.with_name(f"lib{source.stem}.so").exists() for source in _sources()):
+        # pip keeps to itself what the build says.
+        said = (
+            "nothing was compiled (no working C compiler): lists are read with the same answers, but slower"
+        )
+        print(f"{said}; with one, delete .venv and start again", file=sys.stderr, flush=True)
+
+
+def _sources() -> list[Path]:
+    return sorted((ROOT / "dialer").rglob("*.c"))
 
 
 def _installed(which: str) -> bool:

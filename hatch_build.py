@@ -30,14 +30,18 @@ class KernelHook(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile; `version` is `standard` or `editable`."""
+        without: dict[str, list[str]] = {}
         for source, library in _SOURCES.items():
             target = Path(self.root, library)
             why_not = compile_kernel(Path(self.root, source), target)
             if why_not:
                 target.unlink(missing_ok=True)
-                self.app.display_warning(f"{source} is not compiled, Python does its work instead: {why_not}")
+                without.setdefault(why_not, []).append(source)
             else:
                 build_data["artifacts"].append(library)
+        for why_not, sources in without.items():
+            said = "not compiled, Python does its work instead"
+            self.app.display_warning(f"{', '.join(sources)}: {said}: {why_not}")
         if not build_data["artifacts"]:
             return
         build_data["pure_python"] = False
