@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dialer.base.encodings import WIDE, named_encoding
 from dialer.base.errors import BadInput
 from dialer.lists.shape import SPOKEN_ENCODINGS
-from dialer.lists.source import Source, ahead, blocks, readable
+from dialer.lists.source import Source, ahead, blocks, packed_kind, readable
 
 SURVEY_BYTES = 8 << 20
 HEAD_BYTES = 64 << 10
@@ -142,6 +142,8 @@ def _wide(head: bytes) -> TextEncoding | None:
 
 
 def _refuse_binary(source: Source, head: bytes) -> None:
+    if source.compression and (kind := packed_kind(head)):
+        raise BadInput(f"{source.path}: holds {kind}, packed with {source.compression}; unpack it first")
     values = np.frombuffer(head, dtype=np.uint8)
     control = (values < 0x20) & ~np.isin(values, (0, 9, 10, 11, 12, 13, 26, 27, 31))
     start = head.lstrip(codecs.BOM_UTF8 + b" \t\r\n")[:15].lower()

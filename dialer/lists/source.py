@@ -78,6 +78,14 @@ def identify(path: Path) -> Source:
     )
 
 
+def packed_kind(head: bytes) -> str | None:
+    """Return what the first unpacked bytes begin, where that is no text: packed once more, a workbook."""
+    known = {"gzip": "a gzip archive", "zstd": "a zstd archive", "parquet": "a Parquet file"}
+    known["zip"] = "an Excel workbook or a zip archive"
+    own = {magic: known[kind] for magic, kind in MAGIC.items()}
+    return next((name for magic, name in {**own, **FOREIGN}.items() if head.startswith(magic)), None)
+
+
 def _kind(path: Path, head: bytes) -> str:
     for magic, name in FOREIGN.items():
         if head.startswith(magic):
