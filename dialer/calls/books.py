@@ -68,7 +68,8 @@ class Books:
     def count(self, sorted_rows: Sorted, examples: int = 3) -> None:
         """Add one batch."""
         contacts, rejects = sorted_rows.contacts, sorted_rows.rejects
-        by_reason = dict(rejects["reason"].value_counts().iter_rows())
+        # In the same order each time, whatever order polars counts in.
+        by_reason = dict(rejects["reason"].value_counts().sort("reason").iter_rows())
         self.reasons.update(by_reason)
         for counts, column in (
             (self.regions, "phone_region"),
@@ -76,7 +77,7 @@ class Books:
             (self.zones, "time_zones"),
             (self.repairs, "repaired"),
         ):
-            counts.update(dict(contacts[column].drop_nulls().value_counts().iter_rows()))
+            counts.update(dict(contacts[column].drop_nulls().value_counts().sort(column).iter_rows()))
         self.repaired += contacts.height - contacts["repaired"].null_count()
         self.accepted += contacts.height
         self.duplicate += by_reason.get("duplicate", 0)

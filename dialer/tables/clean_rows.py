@@ -98,9 +98,10 @@ def as_json(rows: pl.DataFrame) -> pl.Series:
 
 def count_reasons(why: pl.DataFrame, broken: pl.DataFrame) -> Counter[str]:
     """Return how many rows are rejected for each reason."""
-    counts = Counter(dict(why["reason"].value_counts().iter_rows()))
+    # In the same order each time, whatever order polars counts in.
+    counts = Counter(dict(why["reason"].value_counts().sort("reason").iter_rows()))
     if not broken.is_empty():
-        counts.update(dict(broken["reason"].value_counts().iter_rows()))
+        counts.update(dict(broken["reason"].value_counts().sort("reason").iter_rows()))
     return counts
 
 

@@ -50,6 +50,19 @@ def test_a_named_encoding_is_used_and_a_wrong_one_refused(
     assert "there are utf-8, utf-16" in capsys.readouterr().err
 
 
+def test_equal_counts_come_in_the_same_order_each_time(
+    people: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = ("12", "x", "", "+999123456789", "9" * 30, "9.1E+11", "123", "+4420")
+    people.write_text("name,mobile\n" + "".join(f"A,{kind}\nB,{kind}\n" for kind in kinds))
+    words = ["normalize", "people.csv", "--phone", "mobile", "--region", "IN", "--to", "c.jsonl", "--json"]
+    for _ in range(5):
+        assert main(words) == 0
+        reasons = orjson.loads(capsys.readouterr().out)["reasons"]
+        assert len(reasons) > 4
+        assert list(reasons) == sorted(reasons)
+
+
 def test_the_figures_come_as_json(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["normalize", "people.csv", "--phone", "mobile", "--to", "c.jsonl", "--json"]) == 0
     figures = orjson.loads(capsys.readouterr().out)
