@@ -34,7 +34,7 @@ STEPS: dict[str, tuple[Any, str]] = {
     "commit": (ledger, "_exchange"),
     "submit": (UnleashX, "submit"),
     "note the answer": (lane.Lane, "_note"),
-    "write answers": (ledger, "_record"),
+    "write answers": (ledger, "record"),
     "give leases back": (ledger.claims, "give_back"),
     "look up": (UnleashX, "look_up"),
     "bind": (settle, "_bind"),
