@@ -16,7 +16,7 @@ from dialer.attempts.answers import clean
 from dialer.attempts.redial import Redial, redials
 from dialer.attempts.unsettled import Finding
 from dialer.base.errors import BadInput
-from dialer.calls import campaigns, suppressions
+from dialer.calls import campaigns, limits, suppressions
 from dialer.store.database import Dialects, Rows, Store, as_rows
 
 FOUND_ROWS = """ROWS(attempt_id text, contact_id bigint, execution_id text, provider_ref text,
@@ -255,6 +255,7 @@ def enrich_in(store: Store, connection: Connection, findings: Sequence[Finding])
         _forbid(store, connection, late, rules, store.now_us(connection))
     rows = store.execute(connection, ENRICH, rows=as_rows(sorted(map(_row, findings), key=_by_attempt)))
     store.execute(connection, ENRICH_CONTACT, rows=as_rows(rows))
+    _learn_costs(store, connection, findings)
     return len(rows)
 
 
@@ -277,6 +278,7 @@ def bind_in(store: Store, connection: Connection, findings: Sequence[Finding]) -
     now_us = store.now_us(connection)
     changed = {row[0] for row in store.execute(connection, BIND, rows=as_rows(rows), now_us=now_us)}
     rules = redials(store, connection, {pending.campaign_id for pending, _ in findings})
+    _learn_costs(store, connection, [one for one in findings if one.pending.attempt_id in changed])
     settled = []
     _forbid(store, connection, [one for one in findings if one.pending.attempt_id in changed], rules, now_us)
     for pending, found in findings:
@@ -290,6 +292,14 @@ def bind_in(store: Store, connection: Connection, findings: Sequence[Finding]) -
     if any(again_at_us is not None for _, _, _, again_at_us, _ in settled):
         campaigns.settle_all_canceled(store, connection)
     return changed
+
+
+def _learn_costs(store: Store, connection: Connection, findings: Sequence[Finding]) -> None:
+    costs: dict[int, float] = {}
+    for pending, found in findings:
+        if found.cost is not None:
+            costs[pending.campaign_id] = max(found.cost, costs.get(pending.campaign_id, 0.0))
+    limits.learn(store, connection, costs)
 
 
 def _forbid(

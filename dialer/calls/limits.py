@@ -91,6 +91,15 @@ LEAVE_TICKETS = Dialects(
     WHERE campaign_id = :campaign_id"""
 )
 
+BELIEVED = Dialects(
+    """
+    SELECT campaign_id, budget_of FROM campaigns
+    WHERE budget_left > 0 AND budget_of LIKE '% at %'
+        AND campaign_id IN (SELECT r.id FROM ROWS(id bigint) AS r)"""
+)
+
+ADD_UP_AGAIN = Dialects("UPDATE campaigns SET budget_left = 0 WHERE campaign_id = :campaign_id")
+
 SPENT = Dialects(
     """
     SELECT count(*), coalesce(sum(cost), 0), count(*) - count(cost), coalesce(max(cost), 0)
@@ -149,6 +158,10 @@ class Spent(NamedTuple):
     unsettled: int
     dearest: float
 
+    def price(self, budget: Budget) -> float:
+        """Return what is reserved for a call."""
+        return budget.cost_per_call if budget.cost_per_call is not None else self.dearest
+
     def room(self, budget: Budget) -> float:
         """Return how many more calls the budget pays for; calls without a known cost are reserved.
 
@@ -158,7 +171,7 @@ class Spent(NamedTuple):
         if budget.calls_total is not None:
             left = budget.calls_total - self.calls
         if budget.cost_total is not None:
-            price = budget.cost_per_call if budget.cost_per_call is not None else self.dearest
+            price = self.price(budget)
             free = budget.cost_total - self.cost - self.unsettled * price
             left = min(left, free // price if price > 0 else 1 - self.unsettled)
         return max(0, left)
@@ -202,6 +215,14 @@ def spent(store: Store, connection: Connection, campaign_id: int) -> Spent:
     """Return what the campaign's calls have cost so far; costs a look at each of them."""
     row = store.execute(connection, SPENT, campaign_id=campaign_id)[0]
     return Spent(row[0], float(row[1]), row[2], float(row[3]))
+
+
+def learn(store: Store, connection: Connection, costs: Mapping[int, float]) -> None:
+    """Have budgets added up again for which a call turned out dearer than was believed; by campaign."""
+    rows = as_rows([one] for one in sorted(costs))
+    for campaign_id, told in store.execute(connection, BELIEVED, rows=rows) if costs else ():
+        if costs[campaign_id] > float(told.rpartition(" at ")[2]):
+            store.execute(connection, ADD_UP_AGAIN, campaign_id=campaign_id)
 
 
 def _others(asked: Iterable[Asked], kept: Mapping[str, Kept]) -> list[Asked]:
@@ -268,7 +289,8 @@ def _beyond_budget(
             continue
         so_far = spent(store, connection, campaign_id)
         room = so_far.room(budget)
-        _leave_tickets(store, connection, campaign_id, budget, room - len(mine), now_us)
+        price = so_far.price(budget)
+        _leave_tickets(store, connection, campaign_id, budget, room - len(mine), price, now_us)
         used_up, again_us = False, SENDING_AGAIN_US
         if room < 1:
             # What is reserved may be released: a request that is on its way may yet not be taken.
@@ -291,7 +313,7 @@ def _have_tickets(
     """
     [(left, found_for, at_us)] = store.execute(connection, TICKETS, campaign_id=campaign_id)
     lasts = budget.cost_total is None or 0 <= now_us - at_us < ADD_UP_AGAIN_US
-    if not lasts or found_for != _told(budget) or left < calls:
+    if not lasts or left < calls or not str(found_for).startswith(f"{_told(budget)} at "):
         return False
     values = {"campaign_id": campaign_id, "left": left - calls, "budget": found_for, "at_us": at_us}
     store.execute(connection, LEAVE_TICKETS, **values)
@@ -299,15 +321,21 @@ def _have_tickets(
 
 
 def _leave_tickets(
-    store: Store, connection: Connection, campaign_id: int, budget: Budget, room: float, now_us: int
+    store: Store,
+    connection: Connection,
+    campaign_id: int,
+    budget: Budget,
+    room: float,
+    price: float,
+    now_us: int,
 ) -> None:
-    """Note for how many more calls there is room; half of them, where money decides.
+    """Note for how many more calls there is room, at which price; half of them, where money decides.
 
     Calls that are not placed after all give room back, which the next sum finds. Costs take it away: a call
-    may turn out dearer than those before it. So does a call that was placed after all (`revive_in`).
+    may turn out dearer than those before it (`learn`). So does one that was placed after all (`revive_in`).
     """
     left = int(min(TICKETS_MAX, max(0, room if budget.cost_total is None else room // 2)))
-    values = {"left": left, "budget": _told(budget), "at_us": now_us}
+    values = {"left": left, "budget": f"{_told(budget)} at {price!r}", "at_us": now_us}
     store.execute(connection, LEAVE_TICKETS, campaign_id=campaign_id, **values)
 
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 from sqlalchemy import Connection, text
 
-from dialer.attempts import settle
+from dialer.attempts import settle, unsettled
 from dialer.attempts.ledger import exchange
 from dialer.base.clock import ManualClock
 from dialer.base.errors import MaybeDialled
@@ -15,11 +15,12 @@ from dialer.calls import limits, suppressions
 from dialer.calls.limits import GUARD_US, SENDING_AGAIN_US, Budget, Kept, Spent
 from dialer.calls.suppressions import Terms
 from dialer.campaign.caps import read_cap
+from dialer.providers.provider import Accepted, Execution
 from dialer.rules.windows import HoursPolicy
 from dialer.store.database import Store
 from tests.attempts.test_ledger import answered
 from tests.calls.florida import NOON, call_all, claim, end, go_to, open_calls, opening, people
-from tests.seed import desk, statuses
+from tests.seed import ACCOUNT, desk, statuses
 
 HOUR_S = 3600
 
@@ -361,3 +362,21 @@ def test_no_budget_is_too_big(store: Store, clock: ManualClock, budget: Budget) 
     at = people(store, clock)
     [call] = claim(at)
     assert open_calls(at, [opening(at, call)], budget).opened
+
+
+def test_a_call_dearer_than_was_believed_is_learned_of_at_once(store: Store, clock: ManualClock) -> None:
+    go_to(clock, NOON)
+    at = people(store, clock, contacts=12)
+    budget = Budget(calls_total=None, cost_total=10.0, cost_per_call=None)
+    spent = 0.0
+    for number, call in enumerate(claim(at, 12)):
+        one = opening(at, call)
+        if open_calls(at, [one], budget).opened:
+            cost = 5.0 if number else 0.1
+            accepted = answered(one, call, Accepted(f"x-{number}", 200), clock.now_us())
+            exchange(at.desk, [at.campaign_id], answers=[accepted])
+            [pending] = unsettled.open_attempts(store, ACCOUNT)
+            said = Execution(f"x-{number}", None, None, "completed", outcome="completed", cost=cost)
+            settle.bind(store, [unsettled.Finding(pending, said)])
+            spent += cost
+    assert spent == pytest.approx(5.1)
