@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 import polars as pl
 
 from dialer.contacts.taken import Taken
+from dialer.contacts.texts import as_told
 from dialer.rules.places import group_keys
 
 CONTACT_COLUMNS = (
@@ -98,7 +99,8 @@ def accept(
         for column in CONTACT_COLUMNS
     )
     rejects = bad.with_columns(
-        pl.col("column").alias("column_name"), _json_of(rows[bad["index"]], tuple(rows.columns)).alias("row")
+        pl.col("column").alias("column_name"),
+        _json_of(as_told(rows[bad["index"]], bad["column"].drop_nulls()), tuple(rows.columns)).alias("row"),
     ).select(REJECT_COLUMNS)
     again = _again(bad, taken)
     taken.add(good)

@@ -12,7 +12,7 @@ _SEPARATOR = r"(?i)[;,|/\r\n]+|&|\s(?:or|and)\s"
 _MARK = "\x1f"
 _SCIENTIFIC = r"^\s*[+-]?(?:[0-9]+(?:[.,][0-9]+)?[eE]\+[0-9]{1,3}|[0-9](?:[.,][0-9]+)?[eE]-?[0-9]{1,3})\s*$"
 _FLOAT = r"^(\s*\+?[0-9]{7,})(?:\.0+|,00?)\s*$"
-_INVISIBLE = r"[\u00AD\u061C\u180E\u200B-\u200F\u202A-\u202E\u2060-\u2069\uFEFF\p{Cc}&&[^\t]]"
+_INVISIBLE = r"[\u00AD\u061C\u180E\u200B-\u200F\u202A-\u202E\u2060-\u2069\uFEFF\p{Cc}&&[^\t\r\n]]"
 _ODD_SPACE = r"[\t\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]"
 
 DAMAGED = r"[=\"'“”„‟‘’‚‛`´]|[.,]0+[^0-9]*$|[0-9][eE][+0-9-]"
@@ -69,9 +69,11 @@ def undamage(text: pl.Expr) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     fraction = number.str.extract(r"\.([0-9]+)e").fill_null("")
     exponent = number.str.extract(r"e\+?([0-9]+)$").cast(pl.Int64, strict=False).fill_null(-1)
     scientific = text.str.contains(_SCIENTIFIC)
-    # All digits are there when the point moves exactly to their end; zeros behind them say nothing new.
-    digits = whole + fraction
-    complete = scientific & (fraction.str.len_chars().cast(pl.Int64) == exponent) & (exponent >= 6)
+    # All digits are there when the point moves to their end; zeros behind it say nothing new.
+    behind = fraction.str.slice(exponent.clip(lower_bound=0))
+    digits = whole + fraction.str.slice(0, exponent.clip(lower_bound=0))
+    enough = fraction.str.len_chars().cast(pl.Int64) >= exponent
+    complete = scientific & enough & (behind.str.strip_chars("0") == "") & (exponent >= 6)
     float_text = text.str.contains(_FLOAT)
     mended = (
         pl.when(complete).then(digits).when(float_text).then(text.str.replace(_FLOAT, "${1}")).otherwise(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from dialer.base.errors import BadInput
@@ -48,3 +50,21 @@ def as_texts(cells: pl.Series) -> tuple[pl.Series, pl.Series | None]:
         f"column {cells.name!r} is {kind}, expected text, integers, floats, or lists of texts or integers;"
         " put its numbers into a column of text"
     )
+
+
+def as_told(rows: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
+    """Return rejected rows as others are told of them: numbers that lost digits look like it.
+
+    A cell of `columns` that holds 9876543488 in 32 bits is told as 9.87654E+09: written out, it would be
+    somebody else's number to whoever reads the rejects again.
+    """
+    told = []
+    for name in set(columns) & set(rows.columns):
+        if not rows[name].dtype.is_numeric():
+            continue
+        texts, damaged = as_texts(rows[name])
+        assert damaged is not None
+        # Five digits behind the point are fewer than any number of seven digits needs.
+        lost = [f"{cell:.5E}" for cell in rows[name].filter(damaged).to_list()]
+        told.append(texts.scatter(damaged.arg_true(), lost).alias(name))
+    return rows.with_columns(told)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -100,13 +100,17 @@ def clean(
         good = _open(files, to)
         bad = _open(files, rejects) if rejects else None
         with ThreadPoolExecutor(THREADS) as pool, ThreadPoolExecutor(1) as hand:
-            parts = _rendered(one, numbers, unique, pool, lambda answer: _parts(answer, name, good, bad))
+
+            def render(answers: Answers) -> _Parts:
+                return _parts(answers, name, numbers.phone, good, bad)
+
+            parts = _rendered(one, numbers, unique, pool, render)
             for part in _in_order(hand, lambda part: _put(part, good, bad), parts):
                 books.add(part.accepted, part.reasons)
                 if watch is not None:
                     watch(books, part.bytes_read)
         if not books.rows_read:
-            _put(_parts(no_rows(one.info.columns), name, good, bad), good, bad)
+            _put(_parts(no_rows(one.info.columns), name, numbers.phone, good, bad), good, bad)
     return books
 
 
@@ -189,14 +193,14 @@ def _without_doubles(answers: Iterable[Answers]) -> Iterator[Answers]:
         yield one._replace(accepted=one.accepted & (first == 0), first=first)
 
 
-def _parts(one: Answers, file: str, good: Writer, bad: Writer | None) -> _Parts:
+def _parts(one: Answers, file: str, phones: Sequence[str], good: Writer, bad: Writer | None) -> _Parts:
     accepted, why = accepted_rows(one), reasons(one)
     return _Parts(
         accepted.select("repaired"),
         count_reasons(why, one.batch.broken),
         one.batch.bytes_read,
         good.render(accepted),
-        bad.render(rejected_rows(one, why, file)) if bad else None,
+        bad.render(rejected_rows(one, why, file, phones)) if bad else None,
     )
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import polars as pl
 
 from dialer.calls.told import TOLD
+from dialer.contacts.texts import as_told
 from dialer.lists import Batch
 from dialer.lists.shape import no_broken
 from dialer.tables.fields import names_beside
@@ -58,13 +59,13 @@ def accepted_rows(one: Answers) -> pl.DataFrame:
     return pl.concat(parts, how="horizontal")
 
 
-def rejected_rows(one: Answers, why: pl.DataFrame, file: str) -> pl.DataFrame:
+def rejected_rows(one: Answers, why: pl.DataFrame, file: str, phones: Sequence[str]) -> pl.DataFrame:
     """Return the rejected rows and those that are no rows of the table, in the order of the list.
 
-    `why` is what `reasons` says of the former.
+    `why` is what `reasons` says of the former, `phones` are the columns that were asked for numbers.
     """
     batch, bad = one.batch, ~one.accepted
-    own = batch.rows.filter(bad)
+    own = as_told(batch.rows.filter(bad), phones)
     why = why.with_columns(
         batch.list_row.filter(bad).alias("list_row"),
         batch.list_line.filter(bad).alias("list_line"),

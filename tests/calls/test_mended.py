@@ -146,6 +146,29 @@ def test_broken_lines_can_be_filled_in_below_the_lists_columns(store: Store, tmp
 
 
 @pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])
+@pytest.mark.parametrize("kind", [pl.Float32, pl.Int64])
+def test_a_number_that_lost_digits_is_nobody_else_s_when_it_comes_back(
+    store: Store, tmp_path: Path, ending: str, kind: type[pl.DataType]
+) -> None:
+    campaign = campaign_in(tmp_path, people=LIST)
+    number = 9876543210 if kind == pl.Float32 else -9876543210
+    people = pl.DataFrame({"key": ["f1"], "mobile": pl.Series([number], dtype=kind), "country": ["IN"]})
+    people = people.with_columns(landline=None, note=None, zone=None).cast(
+        {"landline": pl.String, "note": pl.String, "zone": pl.String}
+    )
+    people.write_parquet(tmp_path / "damaged.parquet")
+    load(store, campaign, open_lists(campaign, tmp_path / "damaged.parquet"), only_new=True)
+    frame = exported(store, tmp_path / f"r.{ending}")
+    assert frame["reason"].to_list() == ["spreadsheet_damage"]
+    load(store, campaign, open_lists(campaign, put(frame, tmp_path / f"again.{ending}")), only_new=True)
+    assert rows(store, "SELECT reason FROM rejects") == [("spreadsheet_damage",)]
+    better = mend(exported(store, tmp_path / f"r2.{ending}"), "f1", "+91 98765 43210")
+    load(store, campaign, open_lists(campaign, put(better, tmp_path / f"mended.{ending}")), only_new=True)
+    assert rows(store, "SELECT phone FROM contacts") == [("+919876543210",)]
+    assert rows(store, "SELECT reason FROM rejects") == []
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])
 def test_a_ragged_row_that_nobody_touched_stays_ragged(store: Store, tmp_path: Path, ending: str) -> None:
     campaign = campaign_in(tmp_path, people=LIST + "k8,one,field,too,many,here,now\nk9,few\n")
     load(store, campaign)
