@@ -12,7 +12,7 @@ from dialer.base.clock import Clock
 
 OPEN_AHEAD_S = 0.05
 CLAIM_AHEAD_S = 2.0
-CLAIM_MIN, CLAIM_MAX = 16, 500
+CLAIM_MIN, CLAIM_MAX = 16, 2000
 MEASURE_S = 0.25
 SLOW_PACE = 4.0
 """At so few calls per second there is time to open each attempt after the one before it has left."""
