@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 from dialer.campaign.hours import DAY_S, Spans
@@ -14,6 +13,8 @@ SECOND_US = 1_000_000
 EPOCH = date(1970, 1, 1)
 FARTHEST_S = 15 * 3600
 """No zone's clock is further from UTC."""
+STEP_S = 18 * 3600
+"""No zone changes its clock twice within so long: since 1970, none did within six days."""
 
 
 @lru_cache(maxsize=1)
@@ -28,7 +29,8 @@ def zone_of(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def open_spans(zone: str, day: date, hours: Spans) -> list[Span]:
+@lru_cache(maxsize=65_536)
+def open_spans(zone: str, day: date, hours: Spans) -> tuple[Span, ...]:
     """Return when, on that local day, the zone's clock shows a time within `hours`.
 
     An hour that the clock shows twice is open twice, one that it skips never: both follow from asking,
@@ -37,13 +39,13 @@ def open_spans(zone: str, day: date, hours: Spans) -> list[Span]:
     midnight_s = (day - EPOCH).days * DAY_S
     spans = [
         (
-            max(begin_s, midnight_s + first - offset_s) * SECOND_US,
-            min(end_s, midnight_s + last - offset_s) * SECOND_US,
+            max(begin_s, midnight_s + first - ahead_s) * SECOND_US,
+            min(end_s, midnight_s + last - ahead_s) * SECOND_US,
         )
-        for begin_s, end_s, offset_s in _day(zone, day)
+        for begin_s, end_s, ahead_s in _day(zone, day)
         for first, last in hours
     ]
-    return join((begin, end) for begin, end in spans if begin < end)
+    return tuple(join((begin, end) for begin, end in spans if begin < end))
 
 
 def local_date(zone: str, at_us: int) -> date:
@@ -61,48 +63,49 @@ def local_text(zone: str, at_us: int) -> str:
     return local_moment(zone, at_us).isoformat(timespec="seconds")
 
 
+def offset_s(zone: str, at_s: int) -> int:
+    """Return how far the zone's clock is ahead of UTC at a moment."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=at_s)
+    ahead = moment.astimezone(zone_of(zone)).utcoffset()
+    assert ahead is not None
+    return round(ahead.total_seconds())
+
+
 @lru_cache(maxsize=65_536)
 def _day(zone: str, day: date) -> tuple[tuple[int, int, int], ...]:
-    """Return the pieces of absolute time that show this date: (begin_s, end_s, offset_s) of UTC."""
+    """Return the pieces of absolute time that show this date: (begin_s, end_s, ahead_s) of UTC."""
     midnight_s = (day - EPOCH).days * DAY_S
     begin_s, end_s = midnight_s - FARTHEST_S, midnight_s + DAY_S + FARTHEST_S
     pieces = []
-    for from_s, until_s, offset_s in _pieces(zone, begin_s, end_s):
-        first = max(from_s, midnight_s - offset_s)
-        last = min(until_s, midnight_s + DAY_S - offset_s)
+    for from_s, until_s, ahead_s in _pieces(zone, begin_s, end_s):
+        first = max(from_s, midnight_s - ahead_s)
+        last = min(until_s, midnight_s + DAY_S - ahead_s)
         if first < last:
-            pieces.append((first, last, offset_s))
+            pieces.append((first, last, ahead_s))
     return tuple(pieces)
 
 
 def _pieces(zone: str, begin_s: int, end_s: int) -> list[tuple[int, int, int]]:
     """Cut a stretch of time where the zone's offset changes."""
-    changes = [begin_s]
-    step_s = 3 * 3600
-    at_s = begin_s
-    while at_s < end_s:
-        next_s = min(at_s + step_s, end_s)
-        if _offset_s(zone, at_s) != _offset_s(zone, next_s):
-            changes.append(_change(zone, at_s, next_s))
-        at_s = next_s
-    changes.append(end_s)
-    return [(first, last, _offset_s(zone, first)) for first, last in pairwise(changes) if first < last]
+    pieces = []
+    from_s, before_s = begin_s, offset_s(zone, begin_s)
+    for at_s in range(begin_s, end_s, STEP_S):
+        next_s = min(at_s + STEP_S, end_s)
+        after_s = offset_s(zone, next_s)
+        if after_s != before_s:
+            change_s = _change(zone, at_s, next_s)
+            pieces.append((from_s, change_s, before_s))
+            from_s, before_s = change_s, after_s
+    return [*pieces, (from_s, end_s, before_s)]
 
 
 def _change(zone: str, before_s: int, after_s: int) -> int:
     """Return the first second with the later offset."""
-    old = _offset_s(zone, before_s)
+    old = offset_s(zone, before_s)
     while after_s - before_s > 1:
         middle_s = (before_s + after_s) // 2
-        if _offset_s(zone, middle_s) == old:
+        if offset_s(zone, middle_s) == old:
             before_s = middle_s
         else:
             after_s = middle_s
     return after_s
-
-
-def _offset_s(zone: str, at_s: int) -> int:
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=at_s)
-    offset = moment.astimezone(zone_of(zone)).utcoffset()
-    assert offset is not None
-    return round(offset.total_seconds())
