@@ -21,7 +21,7 @@ _ANSWER = """
         http_status = r.http_status, error_code = r.error_code, error = r.error,
         sent_at_us = r.sent_at_us, answered_at_us = r.answered_at_us, next_lookup_at_us = r.next_lookup_at_us
     FROM {rows} AS r
-    WHERE ledger.attempt_id = r.attempt_id AND ledger.state IN ('sending', 'unknown')"""
+    WHERE ledger.attempt_id = r.attempt_id AND {state} IN ('sending', 'unknown')"""
 _ANSWER_CONTACT = """
     UPDATE contacts SET status = r.status, reason = r.reason, calls = r.calls, tries = r.tries,
         next_call_at_us = r.next_call_at_us, worker = NULL,
@@ -32,11 +32,12 @@ _ANSWER_CONTACT = """
     WHERE contacts.contact_id = r.contact_id AND contacts.status IN ('leased', 'unknown') AND r.attempt_id"""
 
 # An answer that was written before, or whose attempt somebody else has settled, leaves the contact alone:
-# it counts only where the ledger took it.
+# it counts only where the ledger took it. Said bare, `state` would let PostgreSQL walk along the index of
+# all open attempts, which it believes to be few until the table is analyzed.
 ANSWERS = Dialects(
     postgresql=f"""
     WITH r AS MATERIALIZED (SELECT * FROM ROWS({_ANSWERED}) AS rows ORDER BY attempt_id),
-    written AS ({_ANSWER.format(rows="r")} RETURNING ledger.attempt_id)
+    written AS ({_ANSWER.format(rows="r", state="ledger.state || ''")} RETURNING ledger.attempt_id)
     {_ANSWER_CONTACT.format(rows="r")} IN (SELECT attempt_id FROM written)""",
     # Nobody else writes meanwhile: what the ledger is about to take can be seen before it does.
     sqlite=f"""
@@ -44,7 +45,7 @@ ANSWERS = Dialects(
         SELECT attempt_id FROM ledger WHERE attempt_id = r.attempt_id AND state IN ('sending', 'unknown'))""",
 )
 
-ANSWERS_OF_LEDGER = Dialects(_ANSWER.format(rows=f"ROWS({_ANSWERED})"))
+ANSWERS_OF_LEDGER = Dialects(_ANSWER.format(rows=f"ROWS({_ANSWERED})", state="ledger.state"))
 
 
 class Answer(NamedTuple):
