@@ -56,7 +56,8 @@ def export(
     name = campaign_name(campaign, settings) if campaign is not None else None
     with open_store(settings) as store:
         rows = export_to(store, what, to, name)
-    out().print(f"{rows} rows of {what} in {to}", markup=False)
+    note = ": there is nothing to mend" if what == "rejects" and not rows else ""
+    out().print(f"{rows} rows of {what} in {to}{note}", markup=False)
     return 0
 
 

@@ -79,17 +79,21 @@ def _frames(
 def _list_columns(store: Store, campaign: str | None) -> tuple[str, ...] | None:
     """Return the columns of the lists that have rejects, in their order; None where no list says them.
 
-    They are there to be filled even where nothing of the rejected rows could be read.
+    They are there to be filled even where nothing of the rejected rows could be read. Where no list has
+    rejects they are those of every list, so that a file without rows is a list like the one with rows.
     """
     with store.read() as connection:
         campaign_id = campaign_id_of(connection, campaign)
         here = "" if campaign_id is None else f"AND campaign_id = {campaign_id:d}"
-        lists = connection.scalars(
+        lists = connection.execute(
             text(
-                f"SELECT columns FROM loads WHERE rows_rejected + rows_duplicate > 0 {here} ORDER BY load_id"
+                "SELECT columns, rows_rejected + rows_duplicate > 0 FROM loads"
+                f" WHERE columns IS NOT NULL {here} ORDER BY load_id"
             )
-        )
-        names = dict.fromkeys(name for one in lists if one for name in orjson.loads(one))
+        ).all()
+    some = [columns for columns, rejects in lists if rejects]
+    every = [columns for columns, _ in lists]
+    names = dict.fromkeys(name for one in some or every for name in orjson.loads(one))
     return tuple(names) or None
 
 

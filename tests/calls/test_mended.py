@@ -63,6 +63,21 @@ def test_what_was_mended_is_a_contact_and_no_reject_any_more(
     assert audit(store).ok
 
 
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])
+def test_an_export_without_rejects_is_a_list_without_rows(store: Store, tmp_path: Path, ending: str) -> None:
+    header, *people = LIST.splitlines()
+    good = next(line for line in people if line.startswith("k3"))
+    campaign = campaign_in(tmp_path, people=f"{header}\n{good}\n")
+    [books] = load(store, campaign)
+    assert (books.rows_read, books.accepted) == (1, 1)
+    frame = exported(store, tmp_path / f"r.{ending}")
+    assert frame.height == 0
+    assert frame.columns[:6] == ["key", "mobile", "landline", "country", "note", "zone"]
+    [books] = load(store, campaign, open_lists(campaign, tmp_path / f"r.{ending}"), only_new=True)
+    assert (books.rows_read, books.accepted, books.rejected, books.duplicate) == (0, 0, 0, 0)
+    assert rows(store, PROGRESS) == [(1, 1, 0, 0)]
+
+
 def test_one_export_may_be_mended_and_loaded_bit_by_bit(store: Store, tmp_path: Path) -> None:
     campaign = campaign_in(tmp_path, people=LIST)
     load(store, campaign)
