@@ -55,7 +55,7 @@ def open_lists(campaign: Campaign, file: Path | None = None) -> list[ListFile]:
     An export of rejects is opened as the list that it came from.
 
     Raises:
-        BadInput: a list is missing, empty or unreadable, or a column is not in it.
+        BadInput: a list is missing, empty or unreadable, or a column is not in it or holds no numbers.
     """
     paths = [file] if file is not None else find_lists(campaign.list.files, campaign.folder)
     section = campaign.list
@@ -63,7 +63,13 @@ def open_lists(campaign: Campaign, file: Path | None = None) -> list[ListFile]:
         as_mended(open_list(path, section.sheets, section.phone or (), section.encoding)) for path in paths
     ]
     for one in opened:
-        _check_columns(campaign, one)
+        if section.phone is None:
+            raise BadInput(_which_phone(campaign, one))
+        try:
+            _check_columns(campaign.list, one)
+            _check_kinds(campaign.list, one)
+        except BadInput as error:
+            raise BadInput(f"{one.info.path}: {error}") from error
     return opened
 
 
@@ -277,16 +283,23 @@ def _same_settings(section: ListSection, before: str) -> bool:
     return all(loaded.get(name, default) == now[name] for name, default in defaults.items())
 
 
-def _check_columns(campaign: Campaign, one: ListFile) -> None:
-    section = campaign.list
-    if section.phone is None:
-        raise BadInput(_which_phone(campaign, one))
+def _check_columns(section: ListSection, one: ListFile) -> None:
     single: Sequence[str | None] = (section.region_column, section.id, section.time_zone)
-    for column in (*section.phone, *(name for name in single if name), *section.metadata):
-        try:
-            find_column(column, one.info.columns)
-        except BadInput as error:
-            raise BadInput(f"{one.info.path}: {error}") from error
+    for column in (*(section.phone or ()), *(name for name in single if name), *section.metadata):
+        find_column(column, one.info.columns)
+
+
+def _check_kinds(section: ListSection, one: ListFile) -> None:
+    """Make sure that the columns hold what can be read, before anything of any list is written."""
+    if one.info.kinds is None:
+        return
+    normalize(
+        pl.DataFrame(schema=one.info.kinds),
+        phone=section.phone or (),
+        region=section.region,
+        region_column=section.region_column,
+        types=section.types,
+    )
 
 
 def _which_phone(campaign: Campaign, one: ListFile) -> str:

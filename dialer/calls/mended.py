@@ -136,8 +136,9 @@ def as_mended(file: ListFile) -> ListFile:
             continue
         first = next(file.batches(1000), None)
         cells = [] if first is None else first.rows[name].cast(pl.String).drop_nulls().to_list()
-        if cells and all(re.match(ORIGIN, cell.strip()) for cell in cells):
-            ours = {prefix + word for word in OURS}
+        ours = {prefix + word for word in OURS}
+        without_rows = first is None and ours.issubset(file.info.columns)
+        if without_rows or (cells and all(re.match(ORIGIN, cell.strip()) for cell in cells)):
             names = tuple(column for column in file.info.columns if column not in ours)
             plain = pl.Series(names, dtype=pl.String).to_frame("name")
             if file.info.format == "csv":

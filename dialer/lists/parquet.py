@@ -78,6 +78,7 @@ def open_parquet(source: Source) -> ParquetList:
             *(() if height else ("there are columns and no row",)),
         ),
         bytes=source.bytes,
+        kinds={name: _as_usual(kind) for name, kind in schema.items()},
     )
     return ParquetList(source, info, height)
 

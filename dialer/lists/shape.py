@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -42,6 +42,7 @@ class ListInfo:
     `encoding` is a name that Python knows, None for Parquet and Excel. `delimiter` is None there too,
     and for a text file of one column. `columns` are the header's names after blank and duplicate
     ones were mended. `notes` are sentences for a person. `bytes` is the size of the file as it lies on disk.
+    `kinds` are the columns' types where the file itself says them, as Parquet does.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class ListInfo:
     columns: tuple[str, ...]
     notes: tuple[str, ...]
     bytes: int
+    kinds: Mapping[str, pl.DataType] | None = None
 
     def found(self) -> str:
         """Return in a few words how the file is read, for a person who wants to see that it is right."""

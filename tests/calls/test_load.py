@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import orjson
@@ -169,6 +170,24 @@ def test_one_refused_list_of_several_refuses_them_all(store: Store, tmp_path: Pa
     campaign = campaign_in(tmp_path, a=LIST, b="key,phone\n1,2\n")
     with pytest.raises(BadInput, match=r"b\.csv"):
         load(store, campaign)
+    assert rows(store, "SELECT count(*) FROM contacts") == [(0,)]
+
+
+def test_a_phone_column_that_holds_no_numbers_is_told_with_its_file_and_type(
+    store: Store, tmp_path: Path
+) -> None:
+    """And nothing of the good list before it is written."""
+    words = CAMPAIGN.replace('"*.csv"', '"a.csv", "b.parquet"')
+    campaign = campaign_in(tmp_path, words, a=LIST)
+    good = pl.read_csv(campaign.folder / "a.csv", infer_schema=False).head(1)
+    kinds = {"Boolean": True, "Struct": {"number": "1"}, "Date": date(2026, 1, 1), "List": [[1]]}
+    for kind, cell in kinds.items():
+        good.with_columns(pl.Series("landline", [cell])).write_parquet(campaign.folder / "b.parquet")
+        said = rf"b\.parquet: column 'landline' is {kind}.*, expected text.*; put its numbers into a column"
+        with pytest.raises(BadInput, match=said):
+            load(store, campaign)
+        with pytest.raises(BadInput, match=said):
+            check_lists(campaign)
     assert rows(store, "SELECT count(*) FROM contacts") == [(0,)]
 
 

@@ -76,6 +76,7 @@ def test_an_export_without_rejects_is_a_list_without_rows(store: Store, tmp_path
     [books] = load(store, campaign, open_lists(campaign, tmp_path / f"r.{ending}"), only_new=True)
     assert (books.rows_read, books.accepted, books.rejected, books.duplicate) == (0, 0, 0, 0)
     assert rows(store, PROGRESS) == [(1, 1, 0, 0)]
+    assert exported(store, tmp_path / f"again.{ending}").columns == frame.columns
 
 
 def test_one_export_may_be_mended_and_loaded_bit_by_bit(store: Store, tmp_path: Path) -> None:
