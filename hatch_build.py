@@ -20,6 +20,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 _SOURCES = {
     "dialer/contacts/kernel/kernel.c": "dialer/contacts/kernel/libkernel.so",
     "dialer/lists/split.c": "dialer/lists/libsplit.so",
+    "dialer/tables/render/render.c": "dialer/tables/render/librender.so",
 }
 _OPTIONS = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden")
 _TIMEOUT_S = 120

@@ -18,6 +18,7 @@ from dialer.contacts.texts import as_told
 from dialer.lists import Batch
 from dialer.lists.shape import no_broken
 from dialer.tables.fields import names_beside
+from dialer.tables.render.binding import json_objects
 
 ADDED = ("list_row", "phone", "phone_region", "phone_type", "phone_extension", "time_zones", "repaired")
 """The columns that an accepted row gets."""
@@ -94,6 +95,9 @@ def as_json(rows: pl.DataFrame) -> pl.Series:
     """Return each row as a JSON object."""
     if not rows.width:
         return pl.Series([None] * rows.height, dtype=pl.String)
+    compiled = json_objects(rows)
+    if compiled is not None:
+        return compiled
     return rows.select(pl.struct(pl.all()).struct.json_encode().alias("row"))["row"]
 
 

@@ -22,6 +22,7 @@ import pyarrow.parquet
 
 from dialer.base.errors import BadInput
 from dialer.tables.excel import ExcelWriter
+from dialer.tables.render.binding import csv_rows
 
 STARTS_A_FORMULA = r"^'*[=+\-@\t\r\n＝＋－＠]"
 FIRST_WIDE = "＋"
@@ -75,17 +76,17 @@ class _Text:
         """Add the frame's rows."""
         self.put(self.render(frame))
 
-    def render(self, frame: pl.DataFrame) -> tuple[Buffer, Buffer]:
-        """Return the header and the rows as text."""
+    def render(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, Buffer]:
+        """Return the columns without rows, and the rows as text."""
         dated = frame.with_columns(pl.col(pl.Datetime).dt.to_string(TIME_AS_TEXT))
-        return self._header(dated), self._rows(dated)
+        return dated.clear(), self._rows(dated)
 
-    def put(self, rendered: tuple[Buffer, Buffer]) -> None:
+    def put(self, rendered: tuple[pl.DataFrame, Buffer]) -> None:
         """Add the rows, after the header if they are the first."""
-        header, rows = rendered
+        columns, rows = rendered
         # Through Python's file, so that a full disk is an OSError.
         if not self._begun:
-            self._file.write(header)
+            self._file.write(self._header(columns))
         self._file.write(rows)
         self._begun = True
 
@@ -100,9 +101,12 @@ class CsvWriter(_Text):
     """UTF-8, comma, quoted where needed, one header; null is an empty cell."""
 
     def _header(self, frame: pl.DataFrame) -> Buffer:
-        return harmless(_flat(frame.clear())).write_csv().encode()
+        return harmless(_flat(frame)).write_csv().encode()
 
     def _rows(self, frame: pl.DataFrame) -> Buffer:
+        compiled = csv_rows(frame)
+        if compiled is not None:
+            return compiled
         text = BytesIO()
         harmless(_flat(frame)).write_csv(text, include_header=False)
         return text.getbuffer()
