@@ -79,6 +79,8 @@ def _connection(scope: Scope) -> asyncio.Transport:
 
 
 def _end(transport: asyncio.Transport, reset: bool) -> None:
+    if transport.is_closing():  # the client left, or the server does, while this answer was late: no socket
+        return
     if reset:
         sock = transport.get_extra_info("socket")
         # Linger of zero seconds: closing sends RST instead of FIN.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,8 +10,10 @@ from dataclasses import dataclass, replace
 import httpx
 import orjson
 import pytest
+from starlette.types import Message
 
 from dialer.simulator import SimulatorConfig, simulator_thread
+from dialer.simulator.answers import CONNECTION, Cut, Hang
 
 BODY = b'{"agent_id":962,"phone_number":"+919876543210"}'
 REQUEST = (
@@ -67,6 +70,30 @@ def test_a_reset_connection_is_truly_reset(fault: str, calls: int) -> None:
     with simulator_thread(replace(CONFIG, close_by_reset=1.0)) as address:
         assert send(address, fault) == Seen(b"", "reset")
         assert placed(address) == calls
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("answer", [Cut(reset=True), Cut(reset=False), Hang(seconds=0)])
+async def test_a_connection_that_is_gone_already_is_not_broken_again(answer: Cut | Hang) -> None:
+    """The client left, or the simulator ends, while the answer that would break the connection is late."""
+    here, there = socket.socketpair()
+    transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=here)
+    transport.abort()
+    while here.fileno() != -1:
+        await asyncio.sleep(0)
+    seen = []
+
+    async def receive() -> Message:
+        seen.append("http.disconnect")
+        await asyncio.sleep(0)
+        return {"type": seen[-1]}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    await answer({"type": "http", "extensions": {CONNECTION: transport}}, receive, send)
+    there.close()
+    assert seen
 
 
 @pytest.mark.parametrize(("fault", "calls"), [("hang_before", 0), ("hang_after", 1)])
