@@ -106,7 +106,7 @@ def look_ahead(
     """Return what lies ahead of the campaign if it is dialed from `start_us` (now) on without a pause.
 
     `measured` lets the pace of the latest calls count where it is below the limits; `dialed` takes for
-    granted that somebody dials.
+    granted that somebody dials, from `start_us` on and not before.
 
     Raises:
         BadInput: the campaign's hours contradict each other.
@@ -127,7 +127,7 @@ def look_ahead(
     if people.contacts == CONTACTS:
         blocked = blockers(store, connection, people.campaign_id, now_us, left)
     if dialed:
-        blocked = blocked._replace(workers=max(1, blocked.workers))
+        blocked = blocked._replace(workers=max(1, blocked.workers), starts_at_us=start_us or 0)
     placing = Placing(allowed, openings, group_ids, blocked, now_us)
     placed = [placing.bucket(one) for one in found]
     waiting = _waiting(found, placed)

@@ -19,6 +19,7 @@ BUCKETS = {
     "due": ("now", "due, and inside the calling hours"),
     "no_worker": ("now", "due, but nobody dials"),
     "account_held": ("later", "due, but the provider asked for a pause"),
+    "not_started": ("later", "due when the run starts"),
     "window": ("later", "outside of the calling hours"),
     "redial": ("later", "called before, waits for the next call"),
     "retry": ("later", "the request did not reach the provider, is tried again"),
@@ -74,13 +75,14 @@ class Bucket(NamedTuple):
 
 
 class Blockers(NamedTuple):
-    """What keeps a whole campaign back."""
+    """What keeps a whole campaign back; nobody dials before `starts_at_us`."""
 
     state: str = "idle"
     reason: str | None = None
     workers: int = 0
     held_until_us: int = 0
     budget_left: float = float("inf")
+    starts_at_us: int = 0
 
 
 def blockers(
@@ -101,6 +103,7 @@ class Placing:
         self.allowed = allowed
         self.blocked = blocked
         self.now_us = now_us
+        self._from_us = max(now_us, blocked.starts_at_us)
         self._openings = openings
         self._places = {group_id: place for place, group_id in enumerate(group_ids)}
         self._refused = {one: rule.id for one, rule in allowed.refusals(now_us).items()}
@@ -149,7 +152,7 @@ class Placing:
             return "do_not_call", None, None
         if one.window_group in self._refused:
             return "rule", None, self._refused[one.window_group]
-        if self.slot_us(one.window_group, max(one.due_at_us, self.now_us)) is None:
+        if self.slot_us(one.window_group, max(one.due_at_us, self._from_us)) is None:
             group = self.allowed.groups.get(one.window_group)
             if group is None and not self.allowed.windows.unbound:
                 return "no_zone", None, "loaded by an older dialer: the next run finds their zones"
@@ -165,19 +168,22 @@ class Placing:
     def _later(self, one: Standing) -> tuple[str, int | None, str | None]:
         group_id = one.window_group
         if one.kept == "number_busy":
-            return "number_busy", self.slot_us(group_id, self.now_us + BUSY_AGAIN_US), None
+            at_us = max(self._from_us, self.now_us + BUSY_AGAIN_US)
+            return "number_busy", self.slot_us(group_id, at_us), None
         if one.due_at_us > self.now_us:
             reason = one.reason or ""
             name = HELD_BACK.get(one.kept or reason) or ("redial" if reason in REDIALS else "retry")
             detail = reason if name in ("redial", "retry") else None
-            return name, self.slot_us(group_id, one.due_at_us), detail
-        begin_us = self.slot_us(group_id, self.now_us)
-        if begin_us is not None and begin_us > self.now_us:
+            return name, self.slot_us(group_id, max(self._from_us, one.due_at_us)), detail
+        begin_us = self.slot_us(group_id, self._from_us)
+        if begin_us is not None and begin_us > self._from_us:
             return "window", begin_us, self.decider(group_id, begin_us)
         if not self.blocked.workers:
             return "no_worker", self.now_us, None
-        if self.blocked.held_until_us > self.now_us:
+        if self.blocked.held_until_us > self._from_us:
             return "account_held", self.blocked.held_until_us, None
+        if self._from_us > self.now_us:
+            return "not_started", self._from_us, None
         return "due", self.now_us, None
 
 

@@ -43,7 +43,10 @@ def plan(
     campaign: CampaignName,
     /,
     *,
-    start: Annotated[str | None, Parameter(help="When dialing begins, 2026-12-01T09:00 (UTC).")] = None,
+    start: Annotated[
+        str | None,
+        Parameter(help="When dialing begins: 14h (so long from now), or a moment such as 2036-07-01T09:00."),
+    ] = None,
     assume: Annotated[
         list[str] | None, Parameter(help="A share of the calls by outcome, such as no_answer=0.4.")
     ] = None,
@@ -106,6 +109,7 @@ def plan_json(outlook: Outlook) -> dict[str, Any]:
     return {
         "campaign": outlook.campaign,
         "planned_at": as_datetime(outlook.now_us),
+        "run_at": as_datetime(line.began_us),
         "contacts": outlook.contacts,
         **outlook.by_when,
         "buckets": buckets_json(outlook),
@@ -253,11 +257,10 @@ def _has_contacts(connection: Connection, campaign_id: int) -> bool:
 def _print(outlook: Outlook, loaded: bool) -> None:
     console, line, counts = out(), outlook.timeline, outlook.by_when
     source = "its contacts" if loaded else "its list, not loaded yet"
-    later = line.began_us > outlook.now_us + 60_000_000
-    names = {"now": f"due when it begins at {moment(line.began_us)}"} if later else {}
-    told = ", ".join(f"{names.get(name, name)} {count}" for name, count in counts.items() if count)
+    later = f", to start at {moment(line.began_us)}" if line.began_us > outlook.now_us else ""
+    told = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
     console.print(
-        f"{outlook.campaign}: planned from {source}; {outlook.contacts} contacts: {told}", markup=False
+        f"{outlook.campaign}: planned from {source}{later}; {outlook.contacts} contacts: {told}", markup=False
     )
     print_buckets(outlook)
     if line.first_call_us is None:
@@ -315,18 +318,29 @@ def _print_slots(outlook: Outlook) -> None:
 
 def _start(said: Campaign, text: str | None) -> int | None:
     """Return when dialing begins: as said, else the next time of the campaign's cron, else now (None)."""
+    now_us = round(datetime.now(UTC).timestamp() * 1e6)
     if text is not None:
-        try:
-            at = datetime.fromisoformat(text)
-        except ValueError:
-            raise BadInput(f"'{text}' is no moment, expected one such as 2026-12-01T09:00") from None
-        start_us = round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e6)
-        if start_us < round(datetime.now(UTC).timestamp() * 1e6) - 60_000_000:
+        start_us = _moment_said(text, now_us)
+        if start_us < now_us - 60_000_000:
             raise BadInput(f"--start {text}: is over already; leave it out to plan from now on")
         return start_us
     if said.hours.cron is None or said.hours.cron_time_zone is None:
         return None
-    return next_due_at(said.hours.cron, said.hours.cron_time_zone, round(datetime.now(UTC).timestamp() * 1e6))
+    return next_due_at(said.hours.cron, said.hours.cron_time_zone, now_us)
+
+
+def _moment_said(text: str, now_us: int) -> int:
+    """Return the moment that somebody wrote: so long from now, or a date and time, in UTC by default."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            return now_us + round(parse_duration(text) * 1e6)
+        except BadInput:
+            raise BadInput(
+                f"'{text}' is no moment, expected one such as 2036-07-01T09:00 (UTC), or 14h from now"
+            ) from None
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e6)
 
 
 def _shares(words: Sequence[str]) -> dict[str, float]:

@@ -6,6 +6,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -116,7 +117,7 @@ def test_why_says_for_whom_entries_hold_and_when_windows_really_close(
 def test_the_plan_reads_well_on_paper(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "spring", "--start", "2036-07-01T15:00", "--zone", "America/New_York"]) == 0
     told = capsys.readouterr().out
-    assert "planned from its list, not loaded yet; 3 contacts" in told
+    assert "planned from its list, not loaded yet, to start at 2036-07-01 15:00 UTC; 3 contacts" in told
     assert "start 2036-07-01 15:00 UTC" in told
     assert "Tue 2036-07-01" in told
     assert "calls by hour, America/New_York; · any, ▒ from 1, █ from 2" in told
@@ -128,7 +129,24 @@ def test_nobody_is_due_now_where_dialing_begins_later(
 ) -> None:
     (folder / "campaigns" / "spring" / "campaign.toml").write_text(CAMPAIGN + "[hours]\nrules = []\n")
     assert main(["plan", "spring", "--start", "2036-07-01T15:00"]) == 0
-    assert "3 contacts: due when it begins at 2036-07-01 15:00 UTC 3" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "not loaded yet, to start at 2036-07-01 15:00 UTC; 3 contacts: later 3" in told
+    assert "not_started" in told
+    hours = '[hours]\nrules = []\ncron = "0 9 * * *"\ncron_time_zone = "Europe/London"\n'
+    (folder / "campaigns" / "spring" / "campaign.toml").write_text(CAMPAIGN + hours)
+    plan = said(capsys, "plan", "spring")
+    assert (plan["now"], plan["later"]) == (0, 3)
+    [bucket] = plan["buckets"]
+    assert (bucket["bucket"], bucket["when"]) == ("not_started", "later")
+    run_at = datetime.fromisoformat(plan["run_at"]).astimezone(ZoneInfo("Europe/London"))
+    assert (run_at.hour, run_at.minute) == (9, 0)
+    assert bucket["next_at"] == plan["run_at"] == plan["start_at"]
+
+
+def test_a_start_may_be_said_as_how_long_from_now(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = said(capsys, "plan", "spring", "--start", "14h")
+    planned_at, run_at = (datetime.fromisoformat(plan[name]) for name in ("planned_at", "run_at"))
+    assert abs((run_at - planned_at).total_seconds() - 14 * 3600) < 600
 
 
 @pytest.mark.parametrize(
