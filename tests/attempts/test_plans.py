@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
-from sqlalchemy import event, text
+import polars as pl
+from sqlalchemy import Connection, event, text
 
 from benchmarks.stage.books import START_US, write_books
 from dialer.attempts import settle, unsettled, workers
@@ -28,7 +29,9 @@ from dialer.base.ids import new_attempt_id
 from dialer.calls.claim import CLAIM, Returned, next_due_by_group, waiting
 from dialer.calls.groups import UNGROUPED
 from dialer.providers.provider import Accepted, Execution
+from dialer.store.bulk import append
 from dialer.store.database import Store
+from dialer.store.tables import campaigns
 
 LONG = ("contacts", "ledger")
 SMALL_INDEXES = ("contacts_leased", "ledger_open", "ledger_unknown", "ledger_one_open_per_phone")
@@ -150,6 +153,94 @@ def test_a_claim_looks_each_contact_up_once_on_postgresql(postgres_url: str, clo
     assert "Index Scan using contacts_waiting" in plan
     assert "Tid Scan on contacts" in plan
     assert "contacts_pkey" not in plan
+
+
+OPEN_CALLS = """
+INSERT INTO ledger (attempt_id, campaign_id, contact_id, phone, call_number, attempt_number, account,
+    provider, agent, state, execution_id, opened_at_us, worker)
+SELECT 'a' || contact_id, 1, contact_id, phone, 1, 1, 'bench', 'unleashx', '962', 'accepted',
+    'x' || contact_id, 0, 'w' FROM contacts WHERE status = 'calling' AND contact_id > 1000"""
+
+
+def test_a_page_reads_as_few_rows_in_tables_that_were_never_counted(
+    postgres_url: str, clock: ManualClock
+) -> None:
+    """A plan from the time when they were empty would walk over every open attempt, page after page."""
+    with closing(Store(postgres_url, clock)) as store:
+        with store.write() as connection:
+            for table in LONG:
+                connection.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = false)"))
+            connection.execute(
+                campaigns.insert().values(
+                    campaign_id=1,
+                    name="one",
+                    account="bench",
+                    state="running",
+                    spec="{}",
+                    created_at_us=0,
+                    changed_at_us=0,
+                )
+            )
+            add_contacts(connection, range(1, 201), "waiting")
+        for number in range(15):  # after ten times driver and server may keep the plan of a statement
+            turn_pages(store, clock, f"before-{number}")
+        with store.write() as connection:
+            add_contacts(connection, range(1001, 21_001), "calling")
+            connection.exec_driver_sql(OPEN_CALLS)
+        before = rows_read(store)
+        turn_pages(store, clock, "after")
+        assert rows_read(store) - before < 500
+
+
+def add_contacts(connection: Connection, numbers: range, status: str) -> None:
+    append(
+        connection,
+        "contacts",
+        pl.DataFrame(
+            {
+                "contact_id": numbers,
+                "list_row": numbers,
+                "phone": [f"+1{2_000_000_000 + one}" for one in numbers],
+            }
+        ).with_columns(campaign_id=1, load_id=1, status=pl.lit(status)),
+    )
+
+
+def turn_pages(store: Store, clock: ManualClock, worker: str) -> None:
+    """Claim, open and answer a few calls."""
+    ensure_account(store, "bench")
+    workers.enter(store, worker)
+    desk = Desk(store, worker, "bench", "unleashx")
+    calls = exchange(desk, [1], wanted=[Wanted(1, 4)]).claimed[0]
+    now_us = clock.now_us()
+    openings = [Opening(new_attempt_id(now_us), 1, one.contact_id, 1, 1, "962", None) for one in calls]
+    assert len(exchange(desk, [1], openings=openings).opened) == 4
+    answers = [
+        answer_for(
+            one.attempt_id,
+            call,
+            Accepted(f"{worker}-{call.contact_id}", 200, "queued"),
+            sent_at_us=now_us,
+            answered_at_us=now_us,
+            retry_wait_s=lambda attempt_number: 1.0,
+        )
+        for one, call in zip(openings, calls, strict=True)
+    ]
+    exchange(desk, [1], answers=answers)
+
+
+def rows_read(store: Store) -> int:
+    """Return how many rows of the long tables were read so far, through an index or not."""
+    with store.read() as connection:  # the one connection of the pool: what it did is counted now
+        connection.execute(text("SELECT pg_stat_force_next_flush()"))
+    with store.read() as connection:
+        counted = connection.scalar(
+            text(
+                "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_user_tables"
+                " WHERE relname IN ('contacts', 'ledger')"
+            )
+        )
+    return int(counted or 0)
 
 
 def test_a_round_of_dialing_costs_the_same_in_a_list_ten_times_as_long(
