@@ -20,7 +20,7 @@ from dialer.cli.deployment import CampaignName, Config, campaign_of, open_store,
 from dialer.cli.plan import NO_RULES, buckets_json, local_of, moment, print_buckets
 from dialer.cli.rules import NOT_ADVICE
 from dialer.cli.show import out, print_json, print_table
-from dialer.contacts import parse_numbers
+from dialer.contacts import normalize
 from dialer.rules.local_time import local_moment
 from dialer.rules.windows import DAY_US
 from dialer.schedule import next_due_at
@@ -55,6 +55,9 @@ def why(
     number: Annotated[str | None, Parameter(help="One contact's number: everything about it.")] = None,
     /,
     *,
+    region: Annotated[
+        str | None, Parameter(help="The country of a number without country code; the campaign's by default.")
+    ] = None,
     json: bool = False,
     config: Config = None,
 ) -> int:
@@ -66,6 +69,7 @@ def why(
     settings = settings_of(config)
     said = campaign_of(campaign, settings)
     account, rules = said.account(settings), rules_of(settings)
+    phone = _phone(number, region, said) if number is not None else None
     with open_store(settings) as store, store.read() as connection:
         known = find(store, connection, said.name)
         if known is None:
@@ -74,7 +78,7 @@ def why(
             )
         people = people_of(store, connection, known.campaign_id)
         outlook = look_ahead(store, connection, said, account, rules, people, measured=True)
-        one = _about(store, connection, outlook, _phone(number, said)) if number is not None else None
+        one = _about(store, connection, outlook, phone) if phone is not None else None
     next_run_us = _next_run(said, outlook.now_us)
     if one is not None:
         _print_one(one, json=json)
@@ -117,12 +121,31 @@ def _print_all(outlook: Outlook, next_run_us: int | None) -> None:
         console.print(f"its next run by cron is due {moment(next_run_us)}", markup=False)
 
 
-def _phone(number: str, said: Campaign) -> str:
-    """Return the number in E.164. Raises BadInput where it is none."""
-    parsed = parse_numbers(pl.Series("phone", [number]), said.list.region)
-    if not parsed["valid"][0]:
-        raise BadInput(f"'{number}' is no valid number; write it with + and its country code")
-    return str(parsed["phone"][0])
+def _phone(number: str, region: str | None, said: Campaign) -> str:
+    """Return the number in E.164, read as the campaign's list would be.
+
+    Raises:
+        BadInput: it is none, it is several, or nothing says of which country it is.
+    """
+    home = region.upper() if region is not None else said.list.region
+    cell = pl.DataFrame({"phone": [number]}, schema={"phone": pl.String})
+    (read,) = normalize(cell, phone="phone", region=home).to_dicts()
+    if read["phone"] is None:
+        if read["reason"] == "no_region":
+            raise BadInput(
+                f"'{number}' has no country code, and [list] region of {said.name} names none for all its"
+                " numbers; write it with + and its country code, or add --region XX"
+            )
+        here = f" as a number of {home}" if home is not None else ""
+        raise BadInput(
+            f"'{number}' cannot be dialled{here}: {read['detail']}; write it with + and its country code,"
+            " or name its country with --region XX"
+        )
+    if read["other_phones"] is not None:
+        raise BadInput(
+            f"'{number}' holds several numbers: {read['phone']}, {read['other_phones']}; ask for one of them"
+        )
+    return str(read["phone"])
 
 
 def _about(store: Store, connection: Connection, outlook: Outlook, phone: str) -> dict[str, Any]:

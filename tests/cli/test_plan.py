@@ -87,6 +87,26 @@ def test_why_counts_everybody_and_tells_all_of_one_number(
     assert "US, US-NY" in capsys.readouterr().out
 
 
+def test_why_reads_a_number_as_the_list_is_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["load", "spring"]) == 0
+    for words in (["020 7946 0018", "--region", "gb"], ["'+44 20 7946 0018"], ["tel:+44-20-7946-0018"]):
+        assert said(capsys, "why", "spring", *words)["phone"] == "+442079460018"
+    refused = {
+        ("020 7946 0018",): "has no country code, and [list] region of spring names none",
+        ("+12125550101; +442079460018",): "holds several numbers: +12125550101, +442079460018",
+        ("212 555", "--region", "US"): "cannot be dialled as a number of US: 6 digits: ",
+        ("020 7946 0018", "--region", "UK"): "'UK'",
+        ("020 7946 0019", "--region", "GB"): "+442079460019 is no contact of campaign 'spring'",
+    }
+    for typed, message in refused.items():
+        assert main(["why", "spring", *typed]) == 2
+        assert message in capsys.readouterr().err
+    (folder / "campaigns" / "spring" / "campaign.toml").write_text(
+        CAMPAIGN.replace('phone = "phone"', 'phone = "phone"\nregion = "GB"')
+    )
+    assert said(capsys, "why", "spring", "020 7946 0018")["phone"] == "+442079460018"
+
+
 def test_why_says_for_whom_entries_hold_and_when_windows_really_close(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
