@@ -10,6 +10,9 @@ from sqlalchemy.exc import IntegrityError
 
 from dialer.store.database import Dialects, Store, as_rows
 
+OF_FEW = "ledger.state || ''"
+"""The state, where attempts are found by their ids. Said bare it would let PostgreSQL walk along the index of
+all open attempts, which it believes to be few until the table is analyzed."""
 _ANSWERED = (
     "attempt_id text, state text, execution_id text, provider_status text, http_status integer,"
     " error_code text, error text, sent_at_us bigint, answered_at_us bigint, next_lookup_at_us bigint,"
@@ -32,12 +35,11 @@ _ANSWER_CONTACT = """
     WHERE contacts.contact_id = r.contact_id AND contacts.status IN ('leased', 'unknown') AND r.attempt_id"""
 
 # An answer that was written before, or whose attempt somebody else has settled, leaves the contact alone:
-# it counts only where the ledger took it. Said bare, `state` would let PostgreSQL walk along the index of
-# all open attempts, which it believes to be few until the table is analyzed.
+# it counts only where the ledger took it.
 ANSWERS = Dialects(
     postgresql=f"""
     WITH r AS MATERIALIZED (SELECT * FROM ROWS({_ANSWERED}) AS rows ORDER BY attempt_id),
-    written AS ({_ANSWER.format(rows="r", state="ledger.state || ''")} RETURNING ledger.attempt_id)
+    written AS ({_ANSWER.format(rows="r", state=OF_FEW)} RETURNING ledger.attempt_id)
     {_ANSWER_CONTACT.format(rows="r")} IN (SELECT attempt_id FROM written)""",
     # Nobody else writes meanwhile: what the ledger is about to take can be seen before it does.
     sqlite=f"""

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from dialer.attempts.answered import OF_FEW
 from dialer.attempts.answers import clean
 from dialer.attempts.redial import Redial, redials
 from dialer.attempts.unsettled import Finding
@@ -37,7 +38,7 @@ BIND = Dialects(
         ended_at_us = CASE WHEN r.outcome IS NULL THEN NULL ELSE coalesce(r.ended_at_us, :now_us) END
     FROM {FOUND_ROWS} AS r
     WHERE ledger.attempt_id = r.attempt_id
-        AND (ledger.state = 'unknown' OR (ledger.state = 'accepted' AND r.outcome IS NOT NULL))
+        AND ({OF_FEW} = 'unknown' OR ({OF_FEW} = 'accepted' AND r.outcome IS NOT NULL))
     RETURNING ledger.attempt_id"""
 )
 
@@ -54,7 +55,7 @@ ENRICH = Dialects(
         transcript = coalesce(ledger.transcript, r.transcript),
         sentiment = coalesce(ledger.sentiment, r.sentiment)
     FROM {FOUND_ROWS} AS r
-    WHERE ledger.attempt_id = r.attempt_id AND ledger.state = 'ended'
+    WHERE ledger.attempt_id = r.attempt_id AND {OF_FEW} = 'ended'
     RETURNING ledger.attempt_id, ledger.contact_id, ledger.outcome"""
 )
 
@@ -68,9 +69,9 @@ ENRICH_CONTACT = Dialects(
 
 # Of calls that are over, those whose disposition nobody has told yet.
 UNDISPOSED = Dialects(
-    """
+    f"""
     SELECT r.attempt_id FROM ROWS(attempt_id text) AS r
-    CROSS JOIN ledger WHERE ledger.attempt_id = r.attempt_id AND ledger.state = 'ended'
+    CROSS JOIN ledger WHERE ledger.attempt_id = r.attempt_id AND {OF_FEW} = 'ended'
         AND ledger.disposition IS NULL"""
 )
 
@@ -89,10 +90,10 @@ SETTLE_CONTACT = Dialects(
 )
 
 LATER = Dialects(
-    """
+    f"""
     UPDATE ledger SET lookups = ledger.lookups + 1, next_lookup_at_us = r.next_lookup_at_us
     FROM ROWS(attempt_id text, next_lookup_at_us bigint) AS r
-    WHERE ledger.attempt_id = r.attempt_id AND ledger.state = 'unknown'"""
+    WHERE ledger.attempt_id = r.attempt_id AND {OF_FEW} = 'unknown'"""
 )
 
 HOLD = Dialects(
@@ -103,11 +104,11 @@ HOLD = Dialects(
 )
 
 FREE = Dialects(
-    """
+    f"""
     UPDATE ledger SET state = 'not_dialled', next_lookup_at_us = NULL,
         error = coalesce(ledger.error, '') || r.why
     FROM ROWS(attempt_id text, why text) AS r
-    WHERE ledger.attempt_id = r.attempt_id AND ledger.state = 'unknown'
+    WHERE ledger.attempt_id = r.attempt_id AND {OF_FEW} = 'unknown'
     RETURNING ledger.attempt_id, ledger.contact_id, ledger.call_number"""
 )
 

@@ -22,7 +22,7 @@ from dialer.attempts.ledger import (
     exchange,
 )
 from dialer.attempts.open_calls import open_of_campaign, recent_departures
-from dialer.attempts.unsettled import Finding
+from dialer.attempts.unsettled import Finding, Pending
 from dialer.base.clock import ManualClock
 from dialer.base.errors import MaybeDialled
 from dialer.base.ids import new_attempt_id
@@ -190,6 +190,11 @@ def test_a_page_reads_as_few_rows_in_tables_that_were_never_counted(
         before = rows_read(store)
         turn_pages(store, clock, "after")
         assert rows_read(store) - before < 500
+        with store.write() as connection:
+            connection.exec_driver_sql("UPDATE ledger SET state = 'ended', outcome = 'completed'")
+        before = rows_read(store)
+        turn_pages(store, clock, "at last")
+        assert rows_read(store) - before < 500
 
 
 def add_contacts(connection: Connection, numbers: range, status: str) -> None:
@@ -207,7 +212,7 @@ def add_contacts(connection: Connection, numbers: range, status: str) -> None:
 
 
 def turn_pages(store: Store, clock: ManualClock, worker: str) -> None:
-    """Claim, open and answer a few calls."""
+    """Claim, open, answer and end a few calls."""
     ensure_account(store, "bench")
     workers.enter(store, worker)
     desk = Desk(store, worker, "bench", "unleashx")
@@ -227,6 +232,26 @@ def turn_pages(store: Store, clock: ManualClock, worker: str) -> None:
         for one, call in zip(openings, calls, strict=True)
     ]
     exchange(desk, [1], answers=answers)
+    over = [
+        Finding(
+            Pending(
+                one.attempt_id,
+                call.phone,
+                "962",
+                now_us,
+                execution_id=f"{worker}-{call.contact_id}",
+                lookups=0,
+                campaign_id=1,
+                contact_id=call.contact_id,
+                state="accepted",
+                unknown_since_us=now_us,
+                provider_ref=None,
+            ),
+            Execution(f"{worker}-{call.contact_id}", None, "962", status="done", outcome="completed"),
+        )
+        for one, call in zip(openings, calls, strict=True)
+    ]
+    assert settle.bind(store, over) == settle.enrich(store, over) == 4
 
 
 def rows_read(store: Store) -> int:
