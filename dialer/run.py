@@ -57,7 +57,7 @@ class Run:
     """One run of one campaign; `go` does it all and returns what came of it.
 
     `for_s` bounds its length, `wait` makes it stay until every contact is done. `watch` is called a few
-    times a second with the progress so far.
+    times a second with the progress so far. `run_id` is the record of this run.
     """
 
     def __init__(
@@ -72,9 +72,11 @@ class Run:
         wait: bool = False,
         watch: Callable[[RunProgress], None] | None = None,
         rules: RuleBook | None = None,
+        run_id: int | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
         self._store = store
+        self._run_id = run_id
         self._campaign = campaign
         self._account = account
         self._for_s = for_s
@@ -106,7 +108,7 @@ class Run:
         async with self._dialer.opened():
             known = await self._in_database(self._start)
             self.progress.recovered = await self._in_database(
-                partial(self._lease.enter, campaign_id=known.campaign_id)
+                partial(self._lease.enter, campaign_id=known.campaign_id, run_id=self._run_id)
             )
             await self._dialer.enter()
             await self._in_database(partial(self._look, known))

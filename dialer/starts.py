@@ -19,7 +19,7 @@ from dialer.store.database import Store
 
 log = structlog.get_logger()
 
-STARTED_BY = "dialer worker"
+STARTED_BY = runs.BY_WORKERS
 
 
 class Starts:

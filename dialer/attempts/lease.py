@@ -40,14 +40,15 @@ class Lease:
         self._store = store
         self._clock = clock
         self._campaign_id = campaign_id
+        self._run_id: int | None = None
         self._heart = anyio.CapacityLimiter(1)
         """A thread of its own: a long transaction of a lane must not keep the heart from beating."""
 
-    def enter(self, campaign_id: int | None = None) -> Recovered:
-        """Register, and take over what dead workers left; `campaign_id` is a run's."""
-        self._campaign_id = campaign_id
+    def enter(self, campaign_id: int | None = None, run_id: int | None = None) -> Recovered:
+        """Register, and take over what dead workers left; `campaign_id` and `run_id` are a run's."""
+        self._campaign_id, self._run_id = campaign_id, run_id
         began = self._clock.monotonic()
-        workers.enter(self._store, self.worker, self.lease_s, campaign_id)
+        workers.enter(self._store, self.worker, self.lease_s, campaign_id, run_id)
         self.until = began + self.lease_s
         return workers.recover(self._store, self.worker, alone=self._store.is_sqlite)
 
@@ -86,7 +87,7 @@ class Lease:
         before, self.until = self.worker, 0.0
         self.worker = new_worker_id()
         try:
-            await self._in_thread(lambda: self.enter(self._campaign_id))
+            await self._in_thread(lambda: self.enter(self._campaign_id, self._run_id))
         except NotReady as error:
             self.until = 0.0  # it may be registered or not: the next try takes another name
             log.warning("lease.not_entered", worker=self.worker, error=str(error))

@@ -9,24 +9,28 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import structlog
 from sqlalchemy import Connection
 
 from dialer.base.errors import NotReady
-from dialer.calls import campaigns
+from dialer.calls import campaigns, runs
 from dialer.store.database import Dialects, Store
+
+log = structlog.get_logger()
 
 LEASE_S = 15.0
 """How long a worker that says nothing is still taken to be alive."""
 
 ENTER = Dialects(
     """
-    INSERT INTO workers (worker, state, started_at_us, lease_until_us, campaign_id)
-    VALUES (:worker, 'alive', :now_us, :until_us, :campaign_id)"""
+    INSERT INTO workers (worker, state, started_at_us, seen_at_us, lease_until_us, campaign_id, run_id)
+    VALUES (:worker, 'alive', :now_us, :now_us, :until_us, :campaign_id, :run_id)"""
 )
 
 RENEW = Dialects(
     """
-    UPDATE workers SET lease_until_us = :until_us WHERE worker = :worker AND state = 'alive'
+    UPDATE workers SET lease_until_us = :until_us, seen_at_us = :now_us
+    WHERE worker = :worker AND state = 'alive'
     RETURNING lease_until_us"""
 )
 
@@ -37,7 +41,9 @@ HOLD = Dialects(
     SELECT lease_until_us FROM workers WHERE worker = :worker AND state = 'alive' FOR SHARE""",
 )
 
-LEAVE = Dialects("UPDATE workers SET state = 'left' WHERE worker = :worker AND state = 'alive'")
+LEAVE = Dialects(
+    "UPDATE workers SET state = 'left', seen_at_us = :now_us WHERE worker = :worker AND state = 'alive'"
+)
 
 DECLARE_DEAD = Dialects(
     """
@@ -89,16 +95,30 @@ class LeaseLost(NotReady):
     """This worker was declared dead: it was silent for longer than its lease. It must send nothing more."""
 
 
-def enter(store: Store, worker: str, lease_s: float = LEASE_S, campaign_id: int | None = None) -> None:
-    """Register a new worker, alive for `lease_s`; a run has a campaign."""
+def enter(
+    store: Store,
+    worker: str,
+    lease_s: float = LEASE_S,
+    campaign_id: int | None = None,
+    run_id: int | None = None,
+) -> None:
+    """Register a new worker, alive for `lease_s`; a run has a campaign, and its record's id."""
     with store.write() as connection:
         now_us = store.now_us(connection)
         until_us = now_us + round(lease_s * 1e6)
         store.execute(
-            connection, ENTER, worker=worker, now_us=now_us, until_us=until_us, campaign_id=campaign_id
+            connection,
+            ENTER,
+            worker=worker,
+            now_us=now_us,
+            until_us=until_us,
+            campaign_id=campaign_id,
+            run_id=run_id,
         )
         if campaign_id is not None:
             campaigns.go_on(store, connection, campaign_id)
+        if run_id is not None:
+            runs.go_on(store, connection, run_id)
 
 
 def renew(store: Store, worker: str, lease_s: float = LEASE_S) -> None:
@@ -108,8 +128,9 @@ def renew(store: Store, worker: str, lease_s: float = LEASE_S) -> None:
         LeaseLost: another worker declared this one dead.
     """
     with store.write() as connection:
-        until_us = store.now_us(connection) + round(lease_s * 1e6)
-        if not store.execute(connection, RENEW, worker=worker, until_us=until_us):
+        now_us = store.now_us(connection)
+        until_us = now_us + round(lease_s * 1e6)
+        if not store.execute(connection, RENEW, worker=worker, now_us=now_us, until_us=until_us):
             raise LeaseLost("this worker was silent for longer than its lease and lost it; start it again")
 
 
@@ -122,7 +143,7 @@ def holds(store: Store, connection: Connection, worker: str, now_us: int) -> boo
 def leave(store: Store, worker: str) -> Recovered:
     """Leave in good order: whatever is still under this worker's name returns as a dead one's would."""
     with store.write() as connection:
-        store.execute(connection, LEAVE, worker=worker)
+        store.execute(connection, LEAVE, worker=worker, now_us=store.now_us(connection))
         return _collect(store, connection, workers=0)
 
 
@@ -130,16 +151,20 @@ def recover(store: Store, worker: str, *, alone: bool = False) -> Recovered:
     """Take over what dead workers left behind: leases return, attempts in the air become `unknown`.
 
     `alone` says that no other worker can live (the caller holds the file's lock), so that nobody's lease
-    is waited for. What only a dead run dialed is dialed no more.
+    is waited for. What only a dead run dialed is dialed no more, and its record ends when it was last seen.
     """
     with store.write() as connection:
         now_us = store.now_us(connection)
         dead_before_us = 2**62 if alone else now_us
         dead = store.execute(connection, DECLARE_DEAD, worker=worker, dead_before_us=dead_before_us)
-        runs = {row[1] for row in dead} - {None}
-        if runs:
-            campaigns.end_dead_runs(store, connection, runs)
-        return _collect(store, connection, workers=len(dead))
+        dialed = {row[1] for row in dead} - {None}
+        if dialed:
+            campaigns.end_dead_runs(store, connection, dialed)
+        recovered = _collect(store, connection, workers=len(dead))
+        ended = runs.end_dead(store, connection, alone=alone)
+    for campaign, run_id in ended:
+        log.warning("run.ended", campaign=campaign, run=run_id, ended=runs.INTERRUPTED)
+    return recovered
 
 
 def _collect(store: Store, connection: Connection, workers: int) -> Recovered:

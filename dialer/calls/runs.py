@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
+from sqlalchemy import Connection
 
 from dialer.base.ids import first_attempt_id
 from dialer.store.database import Dialects, Store, as_rows
@@ -22,7 +23,42 @@ BEGIN = Dialects(
 FINISH = Dialects(
     """
     UPDATE campaign_runs SET ended_at_us = :now_us, ended = :ended, exit_code = :exit_code, figures = :figures
+    WHERE run_id = :run_id AND (ended_at_us IS NULL OR ended = :interrupted)"""
+)
+
+# A run has a process: not those that workers dial, which the next worker goes on with. Of several workers
+# (one process, under a new name after each silence) one that left outdoes those that were given up.
+DEAD_RUNS = Dialects(
+    """
+    SELECT r.run_id, r.campaign, r.started_at_us, campaigns.campaign_id, gone.state, gone.seen_at_us
+    FROM campaign_runs AS r
+    LEFT JOIN campaigns ON campaigns.name = r.campaign
+    LEFT JOIN (SELECT run_id, max(state) AS state, max(seen_at_us) AS seen_at_us FROM workers
+        WHERE run_id IS NOT NULL GROUP BY run_id) AS gone ON gone.run_id = r.run_id
+    WHERE r.ended_at_us IS NULL AND r.started_by <> :by_workers
+        AND NOT EXISTS (SELECT 1 FROM workers WHERE workers.run_id = r.run_id AND workers.state = 'alive')
+        AND (:alone = 1 OR gone.state = 'dead' OR coalesce(gone.seen_at_us, r.started_at_us) < :settled_us)"""
+)
+
+DONE_BY = Dialects(
+    """
+    SELECT max(coalesce(sent_at_us, opened_at_us)), count(*),
+        count(*) FILTER (WHERE state IN ('accepted', 'ended')),
+        count(*) FILTER (WHERE state = 'ended'), count(*) FILTER (WHERE state = 'unknown'), sum(cost)
+    FROM ledger WHERE attempt_id >= :first AND campaign_id = :campaign_id
+        AND worker IN (SELECT worker FROM workers WHERE run_id = :run_id)"""
+)
+
+END_DEAD = Dialects(
+    """
+    UPDATE campaign_runs SET ended_at_us = :seen_at_us, ended = :interrupted, figures = :figures
     WHERE run_id = :run_id AND ended_at_us IS NULL"""
+)
+
+GO_ON = Dialects(
+    """
+    UPDATE campaign_runs SET ended_at_us = NULL, ended = NULL, figures = NULL
+    WHERE run_id = :run_id AND ended = :interrupted"""
 )
 
 LAST_DUE = Dialects("SELECT max(due_at_us) FROM campaign_runs WHERE campaign = :campaign")
@@ -77,6 +113,10 @@ FIGURES = Dialects(
 SKIPPED = "skipped"
 WAITS = "waits"
 ALL_DONE = "everybody is done"
+INTERRUPTED = "interrupted: its process ended without a word"
+"""How a run ended whose process was killed; its end is when it was last known to live."""
+BY_WORKERS = "dialer worker"
+FIGURES_NAMES = ("submitted", "accepted", "ended_calls", "unknown", "cost")
 SETTLES_US = 60_000_000
 """A run that a worker began is not ended so soon: its list may still be on its way."""
 
@@ -138,7 +178,7 @@ def wait(store: Store, campaign: str, started_by: str, why: str, run_id: int | N
 
 
 def finish(store: Store, run_id: int, ended: str, exit_code: int, figures: Mapping[str, Any]) -> None:
-    """Record why a run ended; said twice, the first counts."""
+    """Record why a run ended; said twice, the first counts, unless it was only taken for dead."""
     with store.write() as connection:
         store.execute(
             connection,
@@ -148,7 +188,49 @@ def finish(store: Store, run_id: int, ended: str, exit_code: int, figures: Mappi
             ended=ended,
             exit_code=exit_code,
             figures=orjson.dumps(dict(figures)).decode(),
+            interrupted=INTERRUPTED,
         )
+
+
+def end_dead(store: Store, connection: Connection, *, alone: bool = False) -> list[tuple[str, int]]:
+    """End the runs whose process is gone, at the moment it was last known to live; return campaigns and ids.
+
+    `alone` says that no other process can dial. A process that had not begun to dial, or that had left and
+    did not come to say so, is given a minute.
+    """
+    ended = []
+    found = store.execute(
+        connection,
+        DEAD_RUNS,
+        by_workers=BY_WORKERS,
+        alone=int(alone),
+        settled_us=store.now_us(connection) - SETTLES_US,
+    )
+    for run_id, campaign, started_at_us, campaign_id, state, seen_at_us in found:
+        moments, figures = [started_at_us, seen_at_us], None
+        if state is not None:
+            first = first_attempt_id(started_at_us)
+            [(sent_at_us, *counts)] = store.execute(
+                connection, DONE_BY, first=first, campaign_id=campaign_id, run_id=run_id
+            )
+            moments.append(sent_at_us)
+            figures = orjson.dumps(dict(zip(FIGURES_NAMES, counts, strict=True))).decode()
+        seen_at_us = max(moment for moment in moments if moment is not None)
+        store.execute(
+            connection,
+            END_DEAD,
+            run_id=run_id,
+            seen_at_us=seen_at_us,
+            interrupted=INTERRUPTED,
+            figures=figures,
+        )
+        ended.append((campaign, run_id))
+    return ended
+
+
+def go_on(store: Store, connection: Connection, run_id: int) -> None:
+    """Take back that a run ended: its process was silent for longer than its lease, and lives."""
+    store.execute(connection, GO_ON, run_id=run_id, interrupted=INTERRUPTED)
 
 
 class Over(NamedTuple):
@@ -178,8 +260,7 @@ def over(store: Store, started_by: str) -> list[Over]:
                 continue
             first = first_attempt_id(started_at_us)
             counts = store.execute(connection, FIGURES, first=first, campaign_id=campaign_id)[0]
-            names = ("submitted", "accepted", "ended_calls", "unknown", "cost")
-            figures = dict(zip(names, counts, strict=True))
+            figures = dict(zip(FIGURES_NAMES, counts, strict=True))
             found.append(Over(run_id, campaign, ended, exit_code, figures))
     return found
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import anyio
 from cyclopts import Parameter
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dialer.attempts import settle, unsettled
+from dialer.attempts import settle, unsettled, workers
 from dialer.attempts.progress import RunProgress
 from dialer.base.clock import as_datetime
 from dialer.base.durations import parse_duration
-from dialer.base.errors import BadInput, DialerError
+from dialer.base.errors import BadInput, Busy, DialerError
+from dialer.base.ids import new_worker_id
 from dialer.base.settings import Account, Settings
 from dialer.calls import runs
 from dialer.calls.load import load, open_lists
@@ -93,7 +94,9 @@ def dial(
         run_id = runs.begin(store, said.name, "dialer run")
     try:
         with _dialing_bar(said.name) as watch:
-            dialing = Run(store, said, account, for_s=for_s, wait=wait, watch=watch, rules=rules)
+            dialing = Run(
+                store, said, account, for_s=for_s, wait=wait, watch=watch, rules=rules, run_id=run_id
+            )
             progress = anyio.run(dialing.go)
     except DialerError as error:
         if run_id is not None:
@@ -128,6 +131,7 @@ def reconcile(
         if not_placed is not None and not settle.free(store, [not_placed], "a person's word"):
             raise BadInput(f"{not_placed} is not an unknown attempt; see: dialer reconcile")
         if bind is None and not_placed is None:
+            _recover(store)
             _ask_providers(store, settings, name)
         left = unsettled.unknown_attempts(store, name)
     if json:
@@ -152,6 +156,12 @@ def reconcile(
     else:
         out().print("no unknown attempts")
     return 4 if left else 0
+
+
+def _recover(store: Store) -> None:
+    """Take over what dead workers left; on SQLite only where nobody dials, who would do it himself."""
+    with suppress(Busy), dialing_rights(store):
+        workers.recover(store, new_worker_id(), alone=store.is_sqlite)
 
 
 def _ask_providers(store: Store, settings: Settings, campaign: str | None) -> None:

@@ -325,6 +325,8 @@ workers = Table(
     _at("started_at_us", nullable=False),
     _at("lease_until_us", nullable=False),
     Column("campaign_id", BigInteger),  # a run's; a worker for every campaign has none
+    Column("run_id", BigInteger),
+    _at("seen_at_us"),
     CheckConstraint("state IN ('alive', 'left', 'dead')", name="worker_state_is_known"),
 )
 
