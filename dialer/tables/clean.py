@@ -61,14 +61,14 @@ class CleanBooks:
             f" + {self.rejected} rejected + {self.duplicate} duplicate"
         )
 
-    def add(self, accepted: pl.DataFrame, counts: Counter[str]) -> None:
+    def add(self, accepted: int, repaired: int, counts: Counter[str]) -> None:
         """Count one batch."""
         duplicate = counts["duplicate"]
-        self.accepted += accepted.height
-        self.repaired += accepted.height - accepted["repaired"].null_count()
+        self.accepted += accepted
+        self.repaired += repaired
         self.duplicate += duplicate
         self.rejected += counts.total() - duplicate
-        self.rows_read += accepted.height + counts.total()
+        self.rows_read += accepted + counts.total()
         self.reasons.update(counts)
 
 
@@ -106,7 +106,7 @@ def clean(
 
             parts = _rendered(one, numbers, unique, pool, render)
             for part in _in_order(hand, lambda part: _put(part, good, bad), parts):
-                books.add(part.accepted, part.reasons)
+                books.add(part.accepted, part.repaired, part.reasons)
                 if watch is not None:
                     watch(books, part.bytes_read)
         if not books.rows_read:
@@ -141,7 +141,8 @@ def _open(files: ExitStack, path: Path) -> Writer:
 class _Parts(NamedTuple):
     """A batch as it goes into the files, and what its books need."""
 
-    accepted: pl.DataFrame
+    accepted: int
+    repaired: int
     reasons: Counter[str]
     bytes_read: int
     good: Any
@@ -194,12 +195,14 @@ def _without_doubles(answers: Iterable[Answers]) -> Iterator[Answers]:
 
 
 def _parts(one: Answers, file: str, phones: Sequence[str], good: Writer, bad: Writer | None) -> _Parts:
-    accepted, why = accepted_rows(one), reasons(one)
+    why = reasons(one)
+    repaired = one.accepted & one.numbers["repaired"].is_not_null()
     return _Parts(
-        accepted.select("repaired"),
+        int(one.accepted.sum()),
+        int(repaired.sum()),
         count_reasons(why, one.batch.broken),
         one.batch.bytes_read,
-        good.render(accepted),
+        good.render(accepted_rows(one), one.accepted),
         bad.render(rejected_rows(one, why, file, phones)) if bad else None,
     )
 

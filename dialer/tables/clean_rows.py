@@ -50,14 +50,10 @@ def reject_names(columns: Sequence[str]) -> dict[str, str]:
 
 
 def accepted_rows(one: Answers) -> pl.DataFrame:
-    """Return the accepted rows as they stand in the clean file."""
-    own = one.batch.rows.rename(own_names(one.batch.rows.columns))
+    """Return all rows with the columns of the clean file, where the accepted ones stand."""
+    own = one.batch.rows.rename(own_names(one.batch.rows.columns)).get_columns()
     added = [one.numbers[name] for name in ADDED if name != "list_row"]
-    # Side by side only when they are short: their rows lie in different chunks.
-    parts = [own, pl.DataFrame([one.batch.list_row.alias("list_row"), *added])]
-    if not one.accepted.all():
-        parts = [part.filter(one.accepted) for part in parts]
-    return pl.concat(parts, how="horizontal")
+    return pl.DataFrame([*own, one.batch.list_row.alias("list_row"), *added])
 
 
 def rejected_rows(one: Answers, why: pl.DataFrame, file: str, phones: Sequence[str]) -> pl.DataFrame:

@@ -53,9 +53,10 @@ class ExcelWriter:
         """Add the frame's rows."""
         self.put(self.render(frame))
 
-    def render(self, frame: pl.DataFrame) -> Rows:
+    def render(self, frame: pl.DataFrame, wanted: pl.Series | None = None) -> Rows:
         """Return the names and the rows, times without a zone: Excel knows none."""
-        plain = frame.with_columns(pl.col(pl.Datetime).dt.replace_time_zone(None))
+        some = frame if wanted is None else frame.filter(wanted)
+        plain = some.with_columns(pl.col(pl.Datetime).dt.replace_time_zone(None))
         return plain.columns, plain.rows()
 
     def put(self, rendered: Rows) -> None:
