@@ -26,8 +26,8 @@ _SEATS, _DIFFERENT_MAX = 1 << 14, 1 << 13
 _ROWS_MAX = 1 << 18
 _BYTES_MAX = 1 << 30
 _ROW_BYTES, _MORE_BYTES = 10, 512
-"""What a page needs beside its texts, at most: differences of eight bytes and a bit a row, and the last block of
-differences, which is a whole one.
+"""What a page needs beside its texts, at most: differences of eight bytes and a bit a row, and the rest of the
+last block of differences, which is a whole one.
 """
 
 _DATA, _DICTIONARY = 0, 2
