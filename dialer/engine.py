@@ -60,7 +60,8 @@ class AccountDialer:
     """One account's dialing; `opened` makes its lane, `run` dials until the lane was stopped.
 
     `reconciled` and `collected` add up what look-ups and the provider's list brought; `news_at` is when
-    something came of them last, `list_failures` how many readings in a row failed.
+    something came of them last, `list_failures` how many readings in a row failed. `rules` are those that
+    campaigns are taken up by.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class AccountDialer:
         patience_s: float = DATABASE_PATIENCE_S,
     ) -> None:
         self.account = account
-        self._rules = rules or read_rulebook()
+        self.rules = rules or read_rulebook()
         self.reconciled = Reconciled()
         self.collected = Collected()
         self.news_at = 0.0
@@ -174,7 +175,7 @@ class AccountDialer:
         with self._store.read() as connection:
             known = groups.groups_of(self._store, connection, campaign_id)
             now_us = self._store.now_us(connection)
-        allowed = Allowed.of(campaign, self._rules, known)
+        allowed = Allowed.of(campaign, self.rules, known)
         refusals = {one: rule.id for one, rule in allowed.refusals(now_us).items()}
         groups.set_aside(self._store, campaign_id, refusals)
         allowed.check(now_us)

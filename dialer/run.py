@@ -47,6 +47,8 @@ T = TypeVar("T")
 
 LOOK_S = 0.2
 """How often a run looks whether it may end."""
+RULES_S = 1.0
+"""How often a run looks whether the calling rules changed."""
 PATIENCE_S = 30.0
 """A run without --wait stays for calls and look-ups that become due within this time."""
 LIST_FAILURES_MAX = 3
@@ -57,7 +59,8 @@ class Run:
     """One run of one campaign; `go` does it all and returns what came of it.
 
     `for_s` bounds its length, `wait` makes it stay until every contact is done. `watch` is called a few
-    times a second with the progress so far. `run_id` is the record of this run.
+    times a second with the progress so far, `rules` every second: it returns the calling rules that hold now.
+    `run_id` is the record of this run.
     """
 
     def __init__(
@@ -71,7 +74,7 @@ class Run:
         for_s: float | None = None,
         wait: bool = False,
         watch: Callable[[RunProgress], None] | None = None,
-        rules: RuleBook | None = None,
+        rules: Callable[[], RuleBook] | None = None,
         run_id: int | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
@@ -85,7 +88,11 @@ class Run:
         self._database = anyio.CapacityLimiter(1)
         self._lease = Lease(store, self._clock, LEASE_S)
         chance = random or Random()  # noqa: S311 - jitter, not secrets
-        self._dialer = AccountDialer(store, account, self._lease, self._clock, chance, rules)
+        self._rules = rules
+        self._rules_at = 0.0
+        self._dialer = AccountDialer(
+            store, account, self._lease, self._clock, chance, rules() if rules is not None else None
+        )
         self._allowed = anytime()
         limits = [limit for limit in (self._dialer.pace.limit, campaign.pace.calls_per_second) if limit]
         follows = campaign.hours.rules != ()
@@ -188,13 +195,21 @@ class Run:
             self._add_up()
             self._watch(self.progress)
             self._news_at = max(self._news_at, self._dialer.news_at, lane.counts.last_sent_at or 0.0)
-            if self._spec not in (None, dialing.spec):
+            await self._hear_rules()
+            old_rules = dialing.allowed.windows.book is not self._dialer.rules
+            if self._spec is not None and (self._spec != dialing.spec or old_rules):
                 await self._take_up_anew(dialing)
             self._decide(lane, dialing, self._clock.monotonic() - began)
         lane.stop()
 
+    async def _hear_rules(self) -> None:
+        now = self._clock.monotonic()
+        if self._rules is not None and now >= self._rules_at + RULES_S:
+            self._rules_at = now
+            self._dialer.rules = await anyio.to_thread.run_sync(self._rules)
+
     async def _take_up_anew(self, dialing: Dialing) -> None:
-        """Dial on as the campaign's file says now: it was loaded again meanwhile."""
+        """Dial on as the campaign's file and the rules say now: they changed meanwhile."""
         assert self._spec is not None
         try:
             campaign = Campaign.model_validate_json(self._spec)
@@ -202,7 +217,7 @@ class Run:
         except ValidationError:
             self.progress.problem = self.progress.ended = "its file was loaded by another version of dialer"
         except BadInput as error:
-            self.progress.problem = self.progress.ended = f"its file changed: {error}"
+            self.progress.problem = self.progress.ended = f"its file or the rules changed: {error}"
         except NotReady as error:
             log.warning("campaign.not_taken_up", campaign=dialing.name, error=str(error))
         else:

@@ -80,7 +80,8 @@ class WorkerProgress:
 class Worker:
     """Dials all running campaigns; `go` returns when it was told to stop, or after `for_s`.
 
-    `starts` is called every few seconds in a thread: it starts what is due (`dialer.starts`).
+    `starts` is called every few seconds in a thread: it starts what is due (`dialer.starts`). `rules` too: it
+    returns the calling rules that hold now.
     """
 
     def __init__(
@@ -91,12 +92,13 @@ class Worker:
         clock: Clock | None = None,
         random: Random | None = None,
         for_s: float | None = None,
-        rules: RuleBook | None = None,
+        rules: Callable[[], RuleBook] | None = None,
         starts: Callable[[], None] | None = None,
     ) -> None:
         self.progress = WorkerProgress()
         self._starts = starts
-        self._rules = rules
+        self._rules_now = rules
+        self._rules: RuleBook | None = None
         self._store = store
         self._accounts = accounts
         self._clock = clock or SystemClock()
@@ -143,6 +145,7 @@ class Worker:
         pause_s = FOLLOW_S
         with anyio.move_on_after(self._for_s):
             while not self._stopping.is_set():
+                await self._hear_rules()
                 try:
                     found = await self._in_database(partial(campaigns.running, self._store))
                 except NotReady as error:
@@ -159,6 +162,13 @@ class Worker:
                 with anyio.move_on_after(pause_s):
                     await self._stopping.wait()
         self._stopping.set()
+
+    async def _hear_rules(self) -> None:
+        """Let campaigns be taken up by the rules that hold now."""
+        if self._rules_now is not None:
+            self._rules = await anyio.to_thread.run_sync(self._rules_now)
+            for dialer in self._dialers.values():
+                dialer.rules = self._rules
 
     async def _open_accounts_with_open_calls(self, start: Callable[..., object]) -> None:
         """Look up and collect for accounts whose calls are not over, though nothing of them runs any more."""
@@ -201,10 +211,12 @@ class Worker:
             return
         dialing = next((one for one in dialer.lane.dialings if one.campaign_id == found.campaign_id), None)
         if dialing is not None and dialing.spec == found.spec and not dialing.resting:
-            return
+            if dialing.allowed.windows.book is dialer.rules:
+                return
+            log.info("campaign.rules_changed", campaign=found.name, version=dialer.rules.version)
         try:
             if dialing is not None:
-                dialing.resting = True  # its file changed: nothing more leaves under what it said
+                dialing.resting = True  # its file or the rules changed: nothing more leaves by what they said
             campaign = Campaign.model_validate_json(found.spec)
             if dialing is None:
                 dialing = await dialer.take_up(found.campaign_id, campaign)

@@ -26,11 +26,11 @@ from dialer.cli.deployment import (
     campaign_name,
     campaign_of,
     open_store,
-    rules_of,
     settings_of,
 )
 from dialer.cli.show import err, loading_bar, out, print_json, print_table
 from dialer.providers.open import reach
+from dialer.rules.heard import HeardRules
 from dialer.rules.rulebook import RuleBook
 from dialer.run import Run, dialing_rights, reconcile_account
 from dialer.store.database import Store
@@ -68,7 +68,7 @@ def run(
                     err().print(
                         f"warning: {one.file} has nobody to call; see: dialer check {campaign}", markup=False
                     )
-        progress = dial(store, said, account, rules_of(settings), for_s=for_s, wait=wait)
+        progress = dial(store, said, account, HeardRules(settings.rules).look, for_s=for_s, wait=wait)
     if json:
         print_json(progress.as_json())
     else:
@@ -80,7 +80,7 @@ def dial(
     store: Store,
     said: Campaign,
     account: Account,
-    rules: RuleBook | None = None,
+    rules: Callable[[], RuleBook] | None = None,
     *,
     for_s: float | None = None,
     wait: bool = False,
@@ -88,7 +88,8 @@ def dial(
 ) -> RunProgress:
     """Dial a loaded campaign, with a bar where stderr is a terminal; the caller has the dialing rights.
 
-    `run_id` is the record of a run that was begun already; otherwise a person's is begun here.
+    `run_id` is the record of a run that was begun already; otherwise a person's is begun here. `rules`
+    returns the calling rules that hold now.
     """
     if run_id is None:
         run_id = runs.begin(store, said.name, "dialer run")

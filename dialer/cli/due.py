@@ -17,10 +17,11 @@ from dialer.calls import runs
 from dialer.calls.load import load, open_lists
 from dialer.campaign import Campaign
 from dialer.campaign.read import known_campaigns
-from dialer.cli.deployment import Config, campaign_of, open_store, rules_of, settings_of
+from dialer.cli.deployment import Config, campaign_of, open_store, settings_of
 from dialer.cli.dial import dial
 from dialer.cli.show import err, out, print_json, print_table
 from dialer.providers.open import reach
+from dialer.rules.heard import HeardRules
 from dialer.run import dialing_rights
 from dialer.schedule import Due, due_now, next_due_at, take_due
 from dialer.store.database import Store
@@ -170,7 +171,7 @@ def _run(store: Store, settings: Settings, taken: Due) -> dict[str, Any]:
         anyio.run(reach, account, taken.campaign.call.agent)
         lists = open_lists(taken.campaign)
         load(store, taken.campaign, lists, only_new=True)
-        progress = dial(store, taken.campaign, account, rules_of(settings), run_id=taken.run_id)
+        progress = dial(store, taken.campaign, account, HeardRules(settings.rules).look, run_id=taken.run_id)
     except Busy as error:
         return _waits(store, taken.campaign, taken.due_at_us, error, taken.run_id)
     except DialerError as error:

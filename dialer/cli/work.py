@@ -15,10 +15,11 @@ from dialer.calls import campaigns
 from dialer.calls.campaigns import refuse_unless_startable
 from dialer.calls.load import load, open_lists
 from dialer.campaign import Campaign
-from dialer.cli.deployment import Config, campaign_of, open_store, rules_of, settings_of
+from dialer.cli.deployment import Config, campaign_of, open_store, settings_of
 from dialer.cli.due import scheduled
 from dialer.cli.show import err, out, print_json
 from dialer.providers.open import reach
+from dialer.rules.heard import HeardRules
 from dialer.run import dialing_rights
 from dialer.starts import Starts
 from dialer.worker import Worker
@@ -59,7 +60,9 @@ def worker(
                 refuse_unless_startable(known)
                 campaigns.start(store, connection, known, for_workers=True)
         starts = Starts(store, partial(_scheduled, settings)).turn
-        dialing = Worker(store, settings.accounts, for_s=for_s, rules=rules_of(settings), starts=starts)
+        dialing = Worker(
+            store, settings.accounts, for_s=for_s, rules=HeardRules(settings.rules).look, starts=starts
+        )
         progress = anyio.run(dialing.go)
     if json:
         print_json(progress.as_json())

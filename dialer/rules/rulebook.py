@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
+
+import orjson
 
 from dialer.base.errors import BadInput
 from dialer.base.toml import TomlFile, read_toml
@@ -91,7 +94,9 @@ class Block:
 
 
 class RuleBook:
-    """All rules, by region and id. `version` names the presets and, where there is one, the user's file."""
+    """All rules, by region and id. `version` names the presets and, where there is one, the user's file: what
+    it calls itself, and a digest of what it says, because people forget to change the former.
+    """
 
     def __init__(self, rules: Iterable[Rule], blocks: Iterable[Block], version: str) -> None:
         self.rules = tuple(rules)
@@ -157,7 +162,7 @@ def read_rulebook(own_file: Path | None = None) -> RuleBook:
                 f"{toml.where(('rule', number, 'off'))}: off = true for rule '{row.id}', which does not exist"
                 f"{did_you_mean(row.id, presets.ids())}"
             )
-    version = f"{presets.version}+own {rows.version}"
+    version = f"{presets.version}+own {rows.version} {_digest(toml)}"
     own = [_rule(row, rows.version) for row in rows.rules if not row.off]
     kept = list(presets.rules)
     for row in rows.rules:
@@ -179,6 +184,11 @@ def _presets() -> RuleBook:
 
 def _preset_toml(name: str) -> TomlFile:
     return read_toml(PRESETS / name)
+
+
+def _digest(toml: TomlFile) -> str:
+    said = orjson.dumps(toml.values, option=orjson.OPT_SORT_KEYS, default=str)
+    return sha256(said).hexdigest()[:8]
 
 
 def _before(rule: Rule, own: RuleRow) -> list[Rule]:

@@ -27,6 +27,7 @@ from dialer.base.settings import Settings, read_settings
 from dialer.calls import campaigns
 from dialer.calls.load import load
 from dialer.campaign import read_campaign
+from dialer.rules.heard import HeardRules
 from dialer.simulator.config import SimulatorConfig
 from dialer.simulator.server import simulator_process
 from dialer.store.database import Store
@@ -82,9 +83,9 @@ PLACED = "SELECT count(*) >= {} FROM ledger WHERE state IN ('accepted', 'ended')
 
 
 @asynccontextmanager
-async def working(store: Store, settings: Settings) -> AsyncIterator[Worker]:
+async def working(store: Store, settings: Settings, worker: Worker | None = None) -> AsyncIterator[Worker]:
     """Have a worker beside the block."""
-    worker = Worker(store, settings.accounts)
+    worker = worker or Worker(store, settings.accounts)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(worker.go)
         yield worker
@@ -147,6 +148,31 @@ async def test_a_file_loaded_again_counts_at_once_for_who_dials_already(
             last_old = "SELECT max(attempt_id) FROM ledger WHERE agent <> '963'"
             first_new = "SELECT min(attempt_id) FROM ledger WHERE agent = '963'"
             assert connection.scalar(text(last_old)) < connection.scalar(text(first_new))
+
+
+async def test_rules_that_change_count_at_once_for_who_dials_already(
+    tmp_path: Path, store_url: str, provider_url: str, hurried: None
+) -> None:
+    """A country is blocked, the file then broken, at last the block is gone: calls stop, stay so, go on."""
+    settings = deployed(tmp_path, store_url, provider_url, 2000, {"requests_in_flight_max": 4})
+    file = tmp_path / "rules.toml"
+    file.write_text("")
+    with closing(Store(store_url)) as store, closing(Store(store_url)) as persons:
+        worker = Worker(store, settings.accounts, rules=HeardRules(file).look)
+        async with working(store, settings, worker):
+            campaigns.resume(persons, "spring")
+            await until(persons, PLACED.format(5))
+            [dialing] = next(iter(worker._dialers.values())).lane.dialings
+            file.write_text('[[block]]\nregion = "US"\nreason = "a storm"\nsince = 2020-01-01\n')
+            with anyio.fail_after(60):
+                while not dialing.allowed.windows.book.blocks or dialing.busy:
+                    await anyio.sleep(0.02)
+            submitted = worker.progress.total("submitted")
+            file.write_text("[[block")
+            await anyio.sleep(0.3)
+            assert worker.progress.total("submitted") == submitted < 2000
+            file.write_text("")
+            await until(persons, PLACED.format(submitted + 5))
 
 
 async def test_calls_of_campaigns_that_run_no_more_are_followed_to_their_end(
