@@ -1,4 +1,4 @@
-"""Parquet files made of compiled pages: what other readers find in them is what was written."""
+"""Parquet files: what readers find in them is what was written."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ import polars as pl
 import pyarrow.parquet
 import pytest
 
-from dialer.base.compiled import compiled
-from dialer.tables.parquet import ParquetWriter, _ArrowFile, _PageFile
-from dialer.tables.render import binding, pages
-
-needs_code = pytest.mark.skipif(compiled(binding._SOURCE) is None, reason="nothing was compiled here")
+from dialer.tables.parquet import ParquetWriter
 
 WORDS = ["", "a", "Zürich", "twelve bytes", "thirteen byte", "Europe/London,Europe/Guernsey", "x" * 5000]
 INTEGERS = {
@@ -46,11 +42,10 @@ def frame_of(rows: int, seed: int) -> pl.DataFrame:
     return pl.DataFrame(numbers | texts)
 
 
-def write(file: Path, *frames: tuple[pl.DataFrame, pl.Series | None]) -> type:
+def write(file: Path, *frames: tuple[pl.DataFrame, pl.Series | None]) -> None:
     with ParquetWriter(file) as writer:
         for frame, wanted in frames:
             writer.put(writer.render(frame, wanted))
-        return type(writer._writer)
 
 
 def read_by_all(file: Path) -> list[pl.DataFrame]:
@@ -59,20 +54,18 @@ def read_by_all(file: Path) -> list[pl.DataFrame]:
     return [read, pl.read_parquet(file), pl.scan_parquet(file).collect(engine="streaming")]
 
 
-@needs_code
 @pytest.mark.parametrize("rows", [1, 2, 7, 8, 9, 127, 128, 129, 130, 1000])
 def test_what_is_read_is_what_was_written(tmp_path: Path, rows: int) -> None:
     file = tmp_path / "list.parquet"
     frame = frame_of(rows, rows)
     part = frame.slice(rows // 3)
     keep = pl.Series([Random(row).random() < 0.5 for row in range(frame.height)], dtype=pl.Boolean)
-    assert write(file, (frame, None), (part, None), (frame, keep), (frame, keep & ~keep)) is _PageFile
+    write(file, (frame, None), (part, None), (frame, keep), (frame, keep & ~keep))
     expected = pl.concat([frame, part, frame.filter(keep)])
     for read in read_by_all(file):
         assert read.equals(expected)
 
 
-@needs_code
 def test_many_texts_that_repeat_at_first_only_are_read_as_written(tmp_path: Path) -> None:
     file = tmp_path / "list.parquet"
     frame = frame_of(40_000, 3)
@@ -81,45 +74,28 @@ def test_many_texts_that_repeat_at_first_only_are_read_as_written(tmp_path: Path
         assert read.equals(frame)
 
 
-@needs_code
 def test_an_empty_frame_brings_the_columns(tmp_path: Path) -> None:
     file = tmp_path / "list.parquet"
     frame = frame_of(1, 1).clear()
-    assert write(file, (frame, None)) is _PageFile
+    write(file, (frame, None))
     for read in read_by_all(file):
         assert read.schema == frame.schema
         assert read.height == 0
 
 
-@needs_code
-def test_a_file_says_how_many_are_null_and_between_what_integers_lie(tmp_path: Path) -> None:
+def test_a_file_says_between_what_integers_lie(tmp_path: Path) -> None:
     file = tmp_path / "list.parquet"
     frame = pl.DataFrame({"n": [None, 5, -3], "t": ["a", None, None]})
     write(file, (frame, None))
     about = pyarrow.parquet.ParquetFile(file).metadata
-    number, text = (about.row_group(0).column(at).statistics for at in range(2))
-    assert (number.min, number.max, number.null_count) == (-3, 5, 1)
-    assert (text.has_min_max, text.null_count) == (False, 2)
-    assert about.created_by.startswith("dialer version")
-    sizes = [about.row_group(0).column(at).total_compressed_size for at in range(2)]
-    assert about.row_group(0).column(1).file_offset == 4 + sizes[0]
+    number, text = (about.row_group(0).column(at) for at in range(2))
+    assert (number.statistics.min, number.statistics.max, number.statistics.null_count) == (-3, 5, 1)
+    assert not text.is_stats_set  # texts are in no order: their bounds would help nobody
 
 
-@needs_code
-def test_long_frames_become_several_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "list.parquet"
-    frame = frame_of(900, 5)
-    monkeypatch.setattr(pages, "_ROWS_MAX", 400)
-    monkeypatch.setattr(pages, "_BYTES_MAX", 100_000)
-    write(file, (frame, frame["in order"] > 0), (frame, frame["in order"] > 300))
-    assert pyarrow.parquet.ParquetFile(file).metadata.num_row_groups > 4
-    for read in read_by_all(file):
-        assert read.equals(pl.concat([frame, frame[300:]]))
-
-
-def test_other_columns_are_written_by_arrow(tmp_path: Path) -> None:
+def test_numbers_with_a_point_are_written(tmp_path: Path) -> None:
     file = tmp_path / "list.parquet"
     frame = pl.DataFrame({"x": [1.5, None], "t": ["a", "b"]})
-    assert write(file, (frame, None), (frame, pl.Series([False, True]))) is _ArrowFile
+    write(file, (frame, None), (frame, pl.Series([False, True])))
     for read in read_by_all(file):
         assert read.equals(pl.concat([frame, frame[1:]]))

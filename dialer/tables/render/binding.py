@@ -28,8 +28,6 @@ _FUNCTIONS = {
     "dialer_bytes": (_INT, [_POINTER]),
     "dialer_csv": (_INT, [_POINTER] * 2),
     "dialer_json": (_INT, [_POINTER] * 4),
-    "dialer_text_page": (None, [_POINTER] * 2),
-    "dialer_number_page": (None, [_POINTER] * 3),
 }
 SPARE = 16
 """Bytes that may be written behind the last text."""

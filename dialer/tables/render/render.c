@@ -6,7 +6,6 @@
 
 #include "render_csv.h"
 #include "render_json.h"
-#include "render_pages.h"
 
 #ifndef KERNEL_SOURCE
 #define KERNEL_SOURCE ""
