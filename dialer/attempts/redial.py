@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import Connection
 
 from dialer.base.durations import parse_duration
-from dialer.campaign.campaign import NEVER
+from dialer.campaign.values import NEVER
 from dialer.store.database import Dialects, Store, as_rows
 
 REDIALED = ("no_answer", "busy", "voicemail", "failed")

@@ -21,7 +21,7 @@ from dialer.base.words import did_you_mean
 from dialer.calls.limits import budget_of, spent
 from dialer.calls.plan import Assumed
 from dialer.campaign import Campaign
-from dialer.campaign.campaign import NEVER
+from dialer.campaign.values import NEVER
 from dialer.store.database import Dialects, Store
 
 SHARES: Mapping[str, float] = {"no_answer": 0.40, "busy": 0.05, "voicemail": 0.20, "failed": 0.05}

@@ -14,7 +14,8 @@ from dialer.base.mistakes import Mistake, mistakes_of, refuse, unknown_key
 from dialer.base.settings import Settings
 from dialer.base.toml import TomlFile, read_toml, shown
 from dialer.base.words import did_you_mean
-from dialer.campaign.campaign import Campaign, OnUnknown
+from dialer.campaign.campaign import Campaign
+from dialer.campaign.values import OnUnknown
 
 FILE_NAME = "campaign.toml"
 

@@ -23,7 +23,7 @@ from dialer.base.durations import parse_duration, show_duration
 from dialer.base.errors import BadInput, Busy
 from dialer.calls import campaigns, runs
 from dialer.calls.load import load, open_lists
-from dialer.campaign.campaign import LINE_TYPES, Campaign
+from dialer.campaign import LINE_TYPES, Campaign
 from dialer.cli.accounts import is_person_there
 from dialer.cli.deployment import CampaignName, Config, campaign_of, open_store, settings_of
 from dialer.cli.dial import dial

@@ -20,15 +20,7 @@ import httpx
 import orjson
 
 from dialer.base.clock import Clock
-from dialer.base.errors import (
-    AccountStopped,
-    BadInput,
-    MaybeDialled,
-    NotDialled,
-    NotReady,
-    Refused,
-    SubmitError,
-)
+from dialer.base.errors import AccountStopped, BadInput, NotDialled, NotReady, Refused
 from dialer.base.secrets import read_secret
 from dialer.base.settings import Account
 from dialer.providers.abilities import (
@@ -40,19 +32,17 @@ from dialer.providers.abilities import (
     ProviderEvent,
     Webhook,
 )
-from dialer.providers.agentphone.api import AgentPhoneApi, Complaint, complaint_of, rows_of, usable_id
+from dialer.providers.agentphone.answers import Answers
+from dialer.providers.agentphone.api import AgentPhoneApi, rows_of, usable_id
 from dialer.providers.agentphone.events import check_signature, read_event
 from dialer.providers.agentphone.numbers import AgentPhoneNumbers
 from dialer.providers.agentphone.options import AgentPhoneOptions, constant_fields
 from dialer.providers.agentphone.records import read_record, text_of
 from dialer.providers.options import read_base_url, read_options, read_token
 from dialer.providers.provider import Accepted, Execution, OpenAttempt, PaceRequest, Submission
-from dialer.providers.wire import Declined, NotKnown, Speaker, error_of_status, read_json
+from dialer.providers.wire import Declined, NotKnown, Speaker, read_json
 
 CALLS_PATH = "/v1/calls"
-
-ROW_FIELDS = ("toNumber", "variables.")
-"""Fields of a refusal that are about one call; a refusal that names another is about all of them."""
 
 CALLER_PATIENCE_S = 60.0
 """The account's numbers are read again for an unknown caller id, not more often than this."""
@@ -88,6 +78,7 @@ class AgentPhone:
         self._api = AgentPhoneApi(
             self._who, base_url, token, options.sub_account, client, clock, pace_request
         )
+        self._answers = Answers(self._who, clock, options.status_503)
         self._numbers = AgentPhoneNumbers(self._api)
         self._secrets: tuple[str, ...] | None = None
         self._callers: dict[str, str] = {}
@@ -113,8 +104,8 @@ class AgentPhone:
         response = await self._api.send_once("POST", CALLS_PATH, body, submission.departing)
         answer = read_json(response.content)
         if 200 <= response.status_code < 300:
-            return self._read_accepted(response, answer, submission)
-        raise self._error_of(response, answer, submission)
+            return self._answers.accepted(response, answer, submission)
+        raise self._answers.error(response, answer, submission)
 
     async def look_up(self, attempt: OpenAttempt) -> list[Execution]:
         """Return every record that may be this attempt: same agent, exactly this number, not older.
@@ -303,49 +294,6 @@ class AgentPhone:
             raise NotDialled(f"the caller id is not known yet: {error}", code="numbers_not_read") from error
         self._callers_read_at = self._clock.monotonic()
 
-    def _read_accepted(self, response: httpx.Response, answer: Any, submission: Submission) -> Accepted:
-        call_id = usable_id(answer.get("id")) if isinstance(answer, dict) else None
-        failed = isinstance(answer, dict) and bool(answer.get("error"))
-        if call_id is not None and not failed:
-            return Accepted(call_id, response.status_code, text_of(answer.get("status")) or None)
-        flaw = "error_in_answer" if failed else "no_call_id" if isinstance(answer, dict) else "not_json"
-        said = self._complaint(answer, submission).words
-        raise MaybeDialled(
-            f"{self._who} answered {response.status_code} without a usable call id ({flaw}"
-            f"{': ' if said else ''}{said}); the call may have been placed",
-            code=flaw,
-            http_status=response.status_code,
-        )
-
-    def _error_of(self, response: httpx.Response, answer: Any, submission: Submission) -> SubmitError:
-        """Return what an answer other than 2xx means, by its number, code and field."""
-        status = response.status_code
-        complaint = self._complaint(answer, submission)
-        answered = f"{self._who} answered {status}" + (f" ({complaint.words})" if complaint.words else "")
-        if status == 402 or (400 <= status < 500 and complaint.code == "INSUFFICIENT_BALANCE"):
-            advice = "add funds to the account, then run the campaign again"
-            return AccountStopped(f"{answered}; {advice}", code="insufficient_balance", http_status=status)
-        if status == 404:
-            advice = "check the campaign's agent and from_numbers: one of them does not exist or is not yours"
-            code = _code_of(complaint) or "agent_not_found"
-            return AccountStopped(f"{answered}; {advice}", code=code, http_status=status)
-        if status in (400, 422) and complaint.field and not complaint.field.startswith(ROW_FIELDS):
-            advice = (
-                f"{complaint.field} is the same for every call: mend the campaign, the account or the agent"
-            )
-            return AccountStopped(f"{answered}; {advice}", code="settings_refused", http_status=status)
-        error = error_of_status(
-            response, complaint.words, self._who, self._clock.now_us(), self._options.status_503
-        )
-        error.code = _code_of(complaint) or error.code
-        if isinstance(error, NotDialled) and error.retry_after_s is None:
-            error.retry_after_s = reset_after_s(response.headers, self._clock.now_us())
-        return error
-
-    def _complaint(self, answer: Any, submission: Submission) -> Complaint:
-        phone = submission.phone
-        return complaint_of(answer, (*self._who.secrets, phone, phone[1:]))
-
     # The lists
 
     def _agent_path(self, agent: str) -> str:
@@ -391,14 +339,6 @@ class AgentPhone:
         return replace(each, cost=cost, currency="USD")
 
 
-def reset_after_s(headers: httpx.Headers, now_us: int) -> float | None:
-    """Return the seconds until X-RateLimit-Reset (seconds since 1970); None without one."""
-    text = headers.get("x-ratelimit-reset", "").strip()
-    if re.fullmatch(r"[0-9]{9,11}(\.[0-9]{1,9})?", text) is None:
-        return None
-    return min(max(0.0, float(text) - now_us / 1e6), 3600.0)
-
-
 def _as_texts(metadata: Mapping[str, Any]) -> dict[str, str]:
     """Return metadata as variables, which must be texts; what is missing is left out."""
     return {
@@ -406,8 +346,3 @@ def _as_texts(metadata: Mapping[str, Any]) -> dict[str, str]:
         for key, value in metadata.items()
         if value is not None
     }
-
-
-def _code_of(complaint: Complaint) -> str | None:
-    """Return the provider's code as a short word for tables, or None."""
-    return complaint.code.lower() if re.fullmatch(r"[A-Z][A-Z0-9_]{2,60}", complaint.code) else None
