@@ -47,6 +47,11 @@ CONTACT_STATUSES = ("waiting", "leased", "calling", "unknown", "done", "refused"
 ATTEMPT_STATES = ("sending", "accepted", "refused", "not_dialled", "unknown", "ended")
 
 
+def _only(condition: str) -> dict[str, Any]:
+    """Return what makes an index one of the rows that meet the condition, on both databases."""
+    return {"sqlite_where": text(sqlite_lists(condition)), "postgresql_where": text(condition)}
+
+
 def _one_of(column: str, words: tuple[str, ...]) -> CheckConstraint:
     allowed = ", ".join(f"'{word}'" for word in words)
     return CheckConstraint(f"{column} IN ({allowed})", name=f"{column}_is_known")
@@ -132,22 +137,10 @@ contacts = Table(
         "window_group",
         "next_call_at_us",
         "contact_id",
-        sqlite_where=text("status = 'waiting'"),
-        postgresql_where=text("status = 'waiting'"),
+        **_only("status = 'waiting'"),
     ),
-    Index(
-        "contacts_suppressed",
-        "campaign_id",
-        "window_group",
-        sqlite_where=text("status = 'suppressed'"),
-        postgresql_where=text("status = 'suppressed'"),
-    ),
-    Index(
-        "contacts_leased",
-        "worker",
-        sqlite_where=text("status = 'leased'"),
-        postgresql_where=text("status = 'leased'"),
-    ),
+    Index("contacts_suppressed", "campaign_id", "window_group", **_only("status = 'suppressed'")),
+    Index("contacts_leased", "worker", **_only("status = 'leased'")),
     Index("contacts_once_per_campaign", "campaign_id", "phone", unique=True),
 )
 
@@ -170,20 +163,8 @@ rejected_rows = Table(
     Column("origin_reject_id", BigInteger),
     Column("again_load_id", BigInteger),
     Index("rejected_rows_of_load", "load_id", "list_row"),
-    Index(
-        "rejected_rows_of_origin",
-        "origin_reject_id",
-        sqlite_where=text("origin_reject_id IS NOT NULL"),
-        postgresql_where=text("origin_reject_id IS NOT NULL"),
-    ),
-    Index(
-        "rejected_rows_again",
-        "campaign_id",
-        "load_id",
-        "reason",
-        sqlite_where=text("again_load_id IS NOT NULL"),
-        postgresql_where=text("again_load_id IS NOT NULL"),
-    ),
+    Index("rejected_rows_of_origin", "origin_reject_id", **_only("origin_reject_id IS NOT NULL")),
+    Index("rejected_rows_again", "campaign_id", "load_id", "reason", **_only("again_load_id IS NOT NULL")),
 )
 
 OPEN = "state IN ('sending', 'unknown', 'accepted')"
@@ -232,66 +213,23 @@ ledger = Table(
     _one_of("state", ATTEMPT_STATES),
     # The two promises that the database itself keeps: one open attempt per number over all campaigns,
     # and one attempt per call that may have reached the person.
-    Index(
-        "ledger_calls_of_phone",
-        "phone",
-        "opened_at_us",
-        sqlite_where=text(sqlite_lists(LIVE)),
-        postgresql_where=text(LIVE),
-    ),
+    Index("ledger_calls_of_phone", "phone", "opened_at_us", **_only(LIVE)),
     # What a campaign has spent of its budget.
+    Index("ledger_spent", "campaign_id", "cost", **_only(LIVE)),
+    Index("ledger_one_open_per_phone", "phone", unique=True, **_only(OPEN)),
+    Index("ledger_one_live_per_call", "contact_id", "call_number", unique=True, **_only(LIVE)),
     Index(
-        "ledger_spent",
-        "campaign_id",
-        "cost",
-        sqlite_where=text(sqlite_lists(LIVE)),
-        postgresql_where=text(LIVE),
-    ),
-    Index(
-        "ledger_one_open_per_phone",
-        "phone",
-        unique=True,
-        sqlite_where=text(sqlite_lists(OPEN)),
-        postgresql_where=text(OPEN),
-    ),
-    Index(
-        "ledger_one_live_per_call",
-        "contact_id",
-        "call_number",
-        unique=True,
-        sqlite_where=text(sqlite_lists(LIVE)),
-        postgresql_where=text(LIVE),
-    ),
-    Index(
-        "ledger_execution_once",
-        "account",
-        "execution_id",
-        unique=True,
-        sqlite_where=text("execution_id IS NOT NULL"),
-        postgresql_where=text("execution_id IS NOT NULL"),
+        "ledger_execution_once", "account", "execution_id", unique=True, **_only("execution_id IS NOT NULL")
     ),
     Index(
         "ledger_provider_ref_once",
         "account",
         "provider_ref",
         unique=True,
-        sqlite_where=text("provider_ref IS NOT NULL"),
-        postgresql_where=text("provider_ref IS NOT NULL"),
+        **_only("provider_ref IS NOT NULL"),
     ),
-    Index(
-        "ledger_open",
-        "account",
-        "opened_at_us",
-        sqlite_where=text(sqlite_lists(OPEN)),
-        postgresql_where=text(OPEN),
-    ),
-    Index(
-        "ledger_unknown",
-        "account",
-        "next_lookup_at_us",
-        sqlite_where=text("state = 'unknown'"),
-        postgresql_where=text("state = 'unknown'"),
-    ),
+    Index("ledger_open", "account", "opened_at_us", **_only(OPEN)),
+    Index("ledger_unknown", "account", "next_lookup_at_us", **_only("state = 'unknown'")),
 )
 
 accounts = Table(
@@ -325,8 +263,10 @@ workers = Table(
     _at("started_at_us", nullable=False),
     _at("lease_until_us", nullable=False),
     Column("campaign_id", BigInteger),  # a run's; a worker for every campaign has none
-    Column("run_id", BigInteger),
-    _at("seen_at_us"),
+    Column("run_id", BigInteger),  # of campaign_runs, a run's too
+    _at(
+        "seen_at_us"
+    ),  # when it last said that it lives; on SQLite, where no heart beats, when it came and left
     CheckConstraint("state IN ('alive', 'left', 'dead')", name="worker_state_is_known"),
 )
 
@@ -348,21 +288,8 @@ call_events = Table(
     _text("said"),
     _text("result"),
     _at("due_at_us", nullable=False, server_default="0"),
-    Index(
-        "call_events_once",
-        "account",
-        "delivery_id",
-        unique=True,
-        sqlite_where=text("delivery_id IS NOT NULL"),
-        postgresql_where=text("delivery_id IS NOT NULL"),
-    ),
-    Index(
-        "call_events_due",
-        "account",
-        "due_at_us",
-        sqlite_where=text("applied_at_us IS NULL"),
-        postgresql_where=text("applied_at_us IS NULL"),
-    ),
+    Index("call_events_once", "account", "delivery_id", unique=True, **_only("delivery_id IS NOT NULL")),
+    Index("call_events_due", "account", "due_at_us", **_only("applied_at_us IS NULL")),
 )
 
 # Every key under which an event counts as one and the same: its delivery id, and what its provider adds.
@@ -389,12 +316,7 @@ suppressions = Table(
     _at("expires_at_us"),
     _one_of("kind", ("number", "prefix")),
     Index("suppressions_once", "value", "kind", "campaign", "account", unique=True),
-    Index(
-        "suppressions_prefixes",
-        "value",
-        sqlite_where=text("kind = 'prefix'"),
-        postgresql_where=text("kind = 'prefix'"),
-    ),
+    Index("suppressions_prefixes", "value", **_only("kind = 'prefix'")),
 )
 
 campaign_runs = Table(
@@ -411,14 +333,7 @@ campaign_runs = Table(
     Column("exit_code", Integer),
     _text("figures"),
     # One run per due time, over any number of machines.
-    Index(
-        "campaign_runs_once",
-        "campaign",
-        "due_at_us",
-        unique=True,
-        sqlite_where=text("due_at_us IS NOT NULL"),
-        postgresql_where=text("due_at_us IS NOT NULL"),
-    ),
+    Index("campaign_runs_once", "campaign", "due_at_us", unique=True, **_only("due_at_us IS NOT NULL")),
     Index("campaign_runs_of_campaign", "campaign", "run_id"),
 )
 
