@@ -1,4 +1,4 @@
-"""What AgentPhone's answer to a submission means: a call under an id, or which error and what follows from it.
+"""What AgentPhone's answer to a submission means: a call under an id, or which error and what comes of it.
 
 Source: docs.agentphone.to (calls, error handling), and the official SDKs for Python and TypeScript.
 """
