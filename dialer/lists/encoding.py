@@ -11,18 +11,21 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from dialer.base.encodings import WIDE, named_encoding
 from dialer.base.errors import BadInput
+from dialer.lists.arrow import is_utf8
 from dialer.lists.shape import SPOKEN_ENCODINGS
-from dialer.lists.source import Source, ahead, blocks, packed_kind, readable
+from dialer.lists.source import Source, ahead, blocks, overlapping, packed_kind, readable
 
 SURVEY_BYTES = 8 << 20
 HEAD_BYTES = 64 << 10
+LINE_BYTES = 64 << 10
+"""A line that began so far before the end of a block is not read again with the next one."""
 
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -63,7 +66,7 @@ class _Tally:
         if block.isascii():
             return
         values = np.frombuffer(block, dtype=np.uint8)
-        valid = _is_utf8(block)
+        valid = is_utf8(block)
         if valid and self.valid:
             self.sequences += 1  # at least
             return
@@ -169,7 +172,15 @@ def _narrow(tally: _Tally, nul_bytes: int, mark: int) -> TextEncoding:
     return TextEncoding("windows-1252", 0, False, (f"Windows-1252 text, not UTF-8{same}", *nul))
 
 
-def utf8_blocks(source: Source, encoding: TextEncoding, size: int) -> Iterator[tuple[bytes, int]]:
+class Block(NamedTuple):
+    """Text as UTF-8, and how far the file is read; the next block begins with the last `again` bytes."""
+
+    text: bytes
+    position: int
+    again: int = 0
+
+
+def utf8_blocks(source: Source, encoding: TextEncoding, size: int) -> Iterator[Block]:
     """Yield the file's text as UTF-8, without byte order mark and NUL, and how far the file is read.
 
     A block may end inside a line, never inside a character unless the file was UTF-8 all through.
@@ -187,18 +198,26 @@ def utf8_blocks(source: Source, encoding: TextEncoding, size: int) -> Iterator[t
             name in ("windows-1252", "latin-1") and block.isascii()
         ):  # ASCII is the same in UTF-8
             block = decoder.decode(block).encode("utf-8", "replace")
-        yield block.replace(b"\x00", b"") if 0 in block else block, position
+        yield Block(_without_nul(block), position)
     if not encoding.pure and (rest := decoder.decode(b"", final=True)):
-        yield rest.encode("utf-8"), position
+        yield Block(rest.encode("utf-8"), position)
 
 
-def _is_utf8(block: bytes) -> bool:
-    """Return whether the block decodes; polars checks many bytes at once and makes no text of it."""
-    try:
-        pl.Series([block], dtype=pl.Binary).cast(pl.String)
-    except pl.exceptions.PolarsError:
-        return False
-    return True
+def line_blocks(source: Source, encoding: TextEncoding, size: int) -> Iterator[Block]:
+    """Yield the same text, each block from the start of a line where that can be had without copying it."""
+    if source.compression or not encoding.pure:
+        yield from utf8_blocks(source, encoding, size)
+        return
+    mark = encoding.mark_bytes
+    for raw, again, position in overlapping(source, size, LINE_BYTES):
+        block, mark = raw[mark:], 0
+        text = _without_nul(block)
+        left = len(_without_nul(block[-again:])) if again and text is not block else again
+        yield Block(text, position, left)
+
+
+def _without_nul(block: bytes) -> bytes:
+    return block.replace(b"\x00", b"") if 0 in block else block
 
 
 def _count_utf8(values: NDArray[np.uint8]) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 from zipfile import BadZipFile, ZipFile
 
 from dialer.base.errors import BadInput
@@ -38,6 +39,8 @@ FOREIGN = {
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
 }
+Item = TypeVar("Item")
+
 READABLE = "CSV, TSV or other text (plain, .gz or .zst), Parquet or Excel (.xlsx)"
 
 
@@ -143,7 +146,34 @@ def blocks(source: Source, size: int) -> Iterator[tuple[bytes, int]]:
         refuse_change(source)
 
 
-def ahead(blocks: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+def overlapping(source: Source, size: int, most: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the bytes of a plain file in blocks, each with how many of its last bytes begin the next one too.
+
+    These are what stands behind the last line feed, unless that is more than `most` bytes.
+
+    Raises:
+        BadInput: the file changed since it was identified.
+    """
+    with readable(source.path), source.path.open("rb", buffering=0) as file:
+        refuse_change(source)
+        while block := _full(file, size):
+            last = block.rfind(b"\n") + 1
+            again = len(block) - last if last and len(block) == size else 0
+            again = again if again <= most else 0
+            file.seek(-again, os.SEEK_CUR)
+            yield block, again, file.tell()
+        refuse_change(source)
+
+
+def _full(file: IO[bytes], size: int) -> bytes:
+    """Return the next `size` bytes, fewer only at the end of the file."""
+    block = file.read(size)
+    while block and len(block) < size and (more := file.read(size - len(block))):
+        block += more
+    return block
+
+
+def ahead(blocks: Iterator[Item]) -> Iterator[Item]:
     """Yield the same blocks, the next one read and unpacked while the last one is looked at."""
     with ThreadPoolExecutor(max_workers=1) as beside:
         coming = beside.submit(next, blocks, None)

@@ -225,5 +225,13 @@ EXPORT int32_t dialer_split(Split *given) {
     return READ;
 }
 
+/* Return a count that the records of so many bytes do not exceed. */
+EXPORT int64_t dialer_room(const uint8_t *data, int64_t size) {
+    int64_t ends = 1;
+    for (int64_t at = 0; at < size; at++)
+        ends += (data[at] == '\n') | (data[at] == '\r');
+    return ends;
+}
+
 /* Return the checksum of the source that this was compiled from. */
 EXPORT const char *dialer_source(void) { return KERNEL_SOURCE; }

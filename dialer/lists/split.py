@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import ctypes
 from enum import IntEnum
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from dialer.base.compiled import compiled
+from dialer.lists.arrow import VIEW, as_texts_of, is_utf8
 from dialer.lists.marks import Positions
 
 _SOURCE = Path(__file__).with_name("split.c")
-_VIEW = 16
 _BROKEN_MAX = 1 << 16
 _SIZE_MAX = (1 << 31) - 1
 """Places in a text are kept in 32 bits."""
@@ -83,22 +85,22 @@ class Records(NamedTuple):
 
 def can_split() -> bool:
     """Return whether there is compiled code."""
-    return compiled(_SOURCE) is not None
+    return _library() is not None
 
 
 def split(data: bytes, start: int, columns: tuple[str, ...], delimiter: int, final: bool) -> Records | None:
     """Return the records of `data` from `start` on; None where that is not possible at all."""
-    library = compiled(_SOURCE)
-    if library is None or len(data) > _SIZE_MAX or not _is_utf8(data):
+    library = _library()
+    if library is None or len(data) > _SIZE_MAX or not is_utf8(data):
         return None
-    room, width = _room(data, start), len(columns)
+    values = np.frombuffer(data, dtype=np.uint8)
+    room, width = library.dialer_room(values.ctypes.data + start, len(data) - start), len(columns)
     known_size = (room + 7) // 8
-    views = np.empty((width, room, _VIEW), dtype=np.uint8)
+    views = np.empty((width, room, VIEW), dtype=np.uint8)
     known = np.zeros((width, known_size), dtype=np.uint8)
     number, line = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
     unescaped = np.empty(len(data) - start if b'""' in data else 1, dtype=np.uint8)
     broken = np.empty((_BROKEN_MAX, 5), dtype=np.int64)
-    values = np.frombuffer(data, dtype=np.uint8)
     arrays = (views, known, number, line, unescaped, broken)
     given = _Split(
         values.ctypes.data, len(data), start, *(array.ctypes.data for array in arrays), room, _BROKEN_MAX,
@@ -118,24 +120,14 @@ def split(data: bytes, start: int, columns: tuple[str, ...], delimiter: int, fin
     )  # fmt: skip
 
 
-def _room(data: bytes, start: int) -> int:
-    """Return a count that the records from `start` on do not exceed."""
-    values = np.frombuffer(data, dtype=np.uint8, offset=start)
-    ends = np.count_nonzero(values == 10)
-    return int(ends) + (int(np.count_nonzero(values == 13)) if b"\r" in data else 0) + 1
-
-
 def _column(name: str, rows: int, known: Any, views: Any, data: bytes, unescaped: Any) -> pl.Series:
-    import pyarrow as pa
-
-    buffers = [pa.py_buffer(known), pa.py_buffer(views[:rows]), pa.py_buffer(data), pa.py_buffer(unescaped)]
-    return pl.Series(name, pa.Array.from_buffers(pa.string_view(), rows, buffers, -1))
+    buffers = [pa.py_buffer(data), pa.py_buffer(unescaped)]
+    return as_texts_of(views[:rows], rows, buffers, known, -1).rename(name)
 
 
-def _is_utf8(data: bytes) -> bool:
-    """Return whether no view can be of anything else; the file was looked at before, but may have changed."""
-    try:
-        pl.Series([data], dtype=pl.Binary).cast(pl.String)
-    except pl.exceptions.PolarsError:
-        return False
-    return True
+@cache
+def _library() -> ctypes.CDLL | None:
+    library = compiled(_SOURCE)
+    if library is not None:
+        library.dialer_room.restype, library.dialer_room.argtypes = _INT, [_POINTER, _INT]
+    return library

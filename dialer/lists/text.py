@@ -9,7 +9,7 @@ import polars as pl
 
 from dialer.base.errors import BadInput
 from dialer.lists.dialect import Dialect, find_dialect
-from dialer.lists.encoding import TextEncoding, find_encoding, utf8_blocks
+from dialer.lists.encoding import TextEncoding, find_encoding, line_blocks, utf8_blocks
 from dialer.lists.records import Piece, RecordReader
 from dialer.lists.shape import BATCH_ROWS, Batch, ListInfo
 from dialer.lists.source import Source, ahead, digest
@@ -57,11 +57,14 @@ class TextList:
         reader = RecordReader(self.info.columns, self.dialect.delimiter, self.dialect.rows_line)
         to_skip, rest, position = self.dialect.rows_at, b"", 0
         try:
-            for block, position in ahead(utf8_blocks(self.source, self.encoding, self.block_bytes)):
+            for block, position, again in ahead(line_blocks(self.source, self.encoding, self.block_bytes)):
                 skipped = min(to_skip, len(block))
-                to_skip -= skipped
                 pieces, rest = reader.read(rest + block[skipped:], final=False)
-                yield pieces, position, len(block)
+                yield pieces, position, len(block) - again
+                # What the next block begins with once more was read already, or is left over now.
+                left = min(len(rest), again)
+                rest = rest[: len(rest) - left]
+                to_skip += again - left - skipped
             pieces, _ = reader.read(rest, final=True)
             yield pieces, position, 0
         except BadInput as error:
@@ -103,7 +106,7 @@ def _packing(source: Source) -> tuple[str, ...]:
 def _head(source: Source, encoding: TextEncoding) -> tuple[bytes, bool]:
     """Return the start of the text as UTF-8, and whether that is all of it."""
     head = b""
-    for block, _ in utf8_blocks(source, encoding, HEAD_BYTES):
+    for block, *_ in utf8_blocks(source, encoding, HEAD_BYTES):
         head += block
         if len(head) >= HEAD_BYTES // 2:
             return head, False

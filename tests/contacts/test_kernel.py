@@ -17,6 +17,7 @@ from dialer.base.compiled import compiled
 from dialer.contacts import normalize, parse_numbers
 from dialer.contacts.kernel import binding
 from dialer.contacts.reader import READER
+from dialer.lists.arrow import VIEW, as_texts_of
 
 HERE = Path(__file__).parent
 needs_kernel = pytest.mark.skipif(READER.ready().kernel is None, reason="no kernel was compiled")
@@ -127,14 +128,14 @@ def test_slices_chunks_and_long_texts_are_the_same_on_both_ways(both_ways):
 @needs_kernel
 def test_bytes_that_are_no_text_are_left_open_and_harm_nobody():
     random_ = np.random.default_rng(5)
-    views = np.zeros((200, binding.VIEW), np.uint8)
+    views = np.zeros((200, VIEW), np.uint8)
     for row, view in enumerate(views):
         # A digit and the beginning of a character, cut off; from row 100 on, places that do not exist.
         size = 12 if row < 100 else 13 + row
         view[:4] = np.array([size], "<u4").view(np.uint8)
         view[4:] = [*random_.integers(0x30, 0x3A, 10), 0xE2, 0x80]
         view[8:12] = [7, 0, 0, 0] if row >= 100 else view[8:12]
-    texts = binding.as_texts_of(views.reshape(-1), len(views), [])
+    texts = as_texts_of(views.reshape(-1), len(views), [])
     nowhere = np.zeros(1, np.int64)
     found = READER.kernel.read(
         texts, np.zeros(len(views), np.int64), nowhere, nowhere, np.ones(9999, np.bool_)

@@ -2,7 +2,9 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import polars as pl
 import pytest
@@ -16,6 +18,7 @@ from dialer.lists import split as split_room
 from dialer.lists.exact import scan
 from dialer.lists.records import RecordReader
 from dialer.lists.split import can_split, split
+from dialer.lists.text import TextList
 
 CELLS = st.text(st.sampled_from("ab1+ ,;\"\n\r'é\u0928\U0001f600"), max_size=6)
 LINE_ENDS = st.sampled_from(["\n", "\r\n", "\r"])
@@ -247,3 +250,27 @@ def test_fields_of_any_length_are_split_at_any_distance_from_the_end():
         assert found is not None
         assert found.used == len(data)
         assert found.rows.rows() == [("x" * size or None, 'y"' * size or None) for size in lengths]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_list_reads_the_same_whatever_is_read_at_a_time(tmp_path: Path, seed: int) -> None:
+    """Blocks of plain UTF-8 end with a line where they can; what they end in the middle of comes again."""
+    random = Random(seed)
+    parts = ["a", "é", "1", ",", ",", "\n", "\r\n", "\r", '"x,y"', '"a\nb"', '"', "\x00", "😀"]
+    title = random.choice(["", "Title of the list\n\n", "\ufeff"])
+    file = tmp_path / "list.csv"
+    file.write_text(title + "phone,name,x\n" + "".join(random.choices(parts, k=150)), "utf-8", newline="")
+    opened = open_list(file, phones=["phone"])
+    assert isinstance(opened, TextList)
+
+    def rows(block_bytes: int) -> list[tuple[object, ...]]:
+        found: list[tuple[object, ...]] = []
+        for batch in replace(opened, block_bytes=block_bytes).batches(7):
+            found += zip(batch.list_row, batch.list_line, batch.rows.rows(), strict=True)
+            found += batch.broken.rows()
+        return sorted(found, key=lambda row: str(row[0]))
+
+    whole = rows(1 << 20)
+    assert whole
+    for block_bytes in (4, 7, 13, 64, 200):
+        assert rows(block_bytes) == whole

@@ -9,17 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 
 from dialer.base.compiled import compiled
 from dialer.contacts.lookup import Lookup
-
-VIEW = 16
-"""Bytes of a view, by which Arrow keeps a text: its size and the text itself, or where that stands."""
-
-Bytes = npt.NDArray[np.uint8]
+from dialer.lists.arrow import VIEW, Bytes
 
 _SOURCE = Path(__file__).with_name("kernel.c")
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_int64
@@ -141,19 +135,6 @@ class ColumnsTaken(ctypes.Structure):
     )
 
 
-class _Exported:
-    """An array that is only taken over: for one of pyarrow itself, polars loads all that pyarrow can compute.
-
-    Measured: 30 ms of a start, 2026-11
-    """
-
-    def __init__(self, array: Any) -> None:
-        self._array = array
-
-    def __arrow_c_array__(self, requested_schema: object = None) -> Any:
-        return self._array.__arrow_c_array__(requested_schema)
-
-
 class TextColumn:
     """A column of texts as the kernel sees it, alive as long as this is."""
 
@@ -182,15 +163,6 @@ def new_memory(size: int) -> Bytes:
     memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     memory.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(memory, np.uint8)
-
-
-def as_texts_of(
-    views: Bytes, rows: int, data: list[Any], validity: Bytes | None = None, nulls: int = 0
-) -> pl.Series:
-    """Return a String column over views that are already there, without a copy."""
-    known = pa.py_buffer(validity) if nulls else None
-    array = pa.Array.from_buffers(pa.string_view(), rows, [known, pa.py_buffer(views), *data], nulls)
-    return pl.Series(_Exported(array))
 
 
 @cache

@@ -20,21 +20,19 @@ import polars as pl
 import pyarrow as pa
 
 from dialer.contacts.kernel.binding import (
-    VIEW,
     AnswersTaken,
-    Bytes,
     ColumnsTaken,
     FieldsGiven,
     LookupGiven,
     PartsTaken,
     PlansGiven,
     TextColumn,
-    as_texts_of,
     new_memory,
 )
 from dialer.contacts.lookup import Lookup
 from dialer.contacts.numbers import I32, I64, U64, Flags, Parts
 from dialer.contacts.tables import Tables
+from dialer.lists.arrow import VIEW, Bytes, as_texts_of
 
 HAS_PLUS, IS_BLANK, IS_BARE, IS_FOREIGN = 1, 2, 4, 8
 """What is said of a text: a + stands before its digits; nothing is written there; only a label stands before

@@ -18,7 +18,8 @@ import polars as pl
 import pyarrow as pa
 
 from dialer.base.compiled import compiled
-from dialer.contacts.kernel.binding import VIEW, TextColumn, TextsGiven, as_texts_of
+from dialer.contacts.kernel.binding import TextColumn, TextsGiven
+from dialer.lists.arrow import VIEW, as_texts_of
 
 Rows = npt.NDArray[np.int64]
 
