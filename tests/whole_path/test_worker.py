@@ -12,7 +12,7 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import anyio
@@ -20,6 +20,7 @@ import httpx
 import pytest
 from sqlalchemy import make_url, text
 
+import dialer.run
 import dialer.worker
 from dialer.attempts import books, lane, reconcile, workers
 from dialer.attempts.ledger import exchange
@@ -28,6 +29,8 @@ from dialer.calls import campaigns
 from dialer.calls.load import load
 from dialer.campaign import read_campaign
 from dialer.rules.heard import HeardRules
+from dialer.rules.rulebook import Block, RuleBook
+from dialer.run import Run
 from dialer.simulator.config import SimulatorConfig
 from dialer.simulator.server import simulator_process
 from dialer.store.database import Store
@@ -173,6 +176,33 @@ async def test_rules_that_change_count_at_once_for_who_dials_already(
             assert worker.progress.total("submitted") == submitted < 2000
             file.write_text("")
             await until(persons, PLACED.format(submitted + 5))
+
+
+async def test_a_run_goes_on_by_rules_that_changed(
+    tmp_path: Path, sqlite_url: str, provider_url: str, hurried: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialer.run, "RULES_S", 0.05)
+    settings = deployed(tmp_path, sqlite_url, provider_url, 2000, {"requests_in_flight_max": 4})
+    block = Block("US", "a storm", date(2020, 1, 1), None)
+    books = {"open": RuleBook((), (), "1"), "closed": RuleBook((), (block,), "2")}
+    holding = [books["open"]]
+    with closing(Store(sqlite_url)) as store, closing(Store(sqlite_url)) as persons:
+        campaign = read_campaign("spring", settings)
+        run = Run(store, campaign, campaign.account(settings), wait=True, rules=lambda: holding[-1])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run.go)
+            await until(persons, PLACED.format(5))
+            [dialing] = run._dialer.lane.dialings
+            holding.append(books["closed"])
+            with anyio.fail_after(60):
+                while dialing.allowed.windows.book is not books["closed"] or dialing.busy:
+                    await anyio.sleep(0.02)
+            submitted = run.progress.counts.submitted
+            await anyio.sleep(0.2)
+            assert run.progress.counts.submitted == submitted < 2000
+            holding.append(books["open"])
+            await until(persons, PLACED.format(submitted + 5))
+            run._interrupt()
 
 
 async def test_calls_of_campaigns_that_run_no_more_are_followed_to_their_end(
