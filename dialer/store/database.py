@@ -230,8 +230,8 @@ def _open_postgresql(url: str) -> Engine:
         pool_recycle=1800,
         connect_args={
             "connect_timeout": 10,
-            # A server with synchronous_commit=off would forget intents in a power cut. Plans are made anew each
-            # time: one that was made for an empty table would walk over the whole of it once it is full.
+            # A server with synchronous_commit=off would forget intents in a power cut. Plans are made anew
+            # each time: one that was made for an empty table would walk over all of it once it is full.
             "options": "-c synchronous_commit=on -c timezone=UTC -c random_page_cost=1.1 -c jit=off"
             " -c plan_cache_mode=force_custom_plan",
             "keepalives_idle": 30,
