@@ -6,6 +6,7 @@ import gc
 import shlex
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from dialer.base.errors import BadInput
 from dialer.cli.guess import guess_columns, shares
 from dialer.cli.show import err, most_first, out, print_json
+from dialer.contacts.reader import READER
 from dialer.lists import ListFile, open_list
 from dialer.tables.clean import CleanBooks, Numbers, Watch, clean
 from dialer.tables.clean_rows import own_names
@@ -50,7 +52,9 @@ def normalize(
         encoding: The encoding of a text file, such as cp1250; found by its bytes where left out.
         json: Print one JSON document instead of lines.
     """
-    one = open_list(file, sheet or None, phone, encoding)
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(READER.ready)  # the number plans are loaded while the list is looked at
+        one = open_list(file, sheet or None, phone, encoding)
     if not phone:
         raise BadInput(_which_phone(one, region, region_column))
     gc.freeze()  # what was imported stays: not to be looked through again and again

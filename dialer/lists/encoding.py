@@ -22,7 +22,7 @@ from dialer.lists.arrow import is_utf8
 from dialer.lists.shape import SPOKEN_ENCODINGS
 from dialer.lists.source import Source, ahead, blocks, overlapping, packed_kind, readable
 
-SURVEY_BYTES = 8 << 20
+SURVEY_BYTES = 4 << 20
 HEAD_BYTES = 64 << 10
 LINE_BYTES = 64 << 10
 """A line that began so far before the end of a block is not read again with the next one."""
