@@ -9,6 +9,7 @@ import polars as pl
 
 from dialer.contacts.taken import Taken
 from dialer.contacts.texts import as_told
+from dialer.lists.whole import as_text
 from dialer.rules.places import group_keys
 
 CONTACT_COLUMNS = (
@@ -171,7 +172,7 @@ def _again(bad: pl.DataFrame, taken: Taken) -> pl.DataFrame:
 def _text_of(rows: pl.DataFrame, column: str | None) -> pl.Series:
     if column is None:
         return pl.Series([None] * rows.height, dtype=pl.String)
-    texts = rows[column].cast(pl.String).str.strip_chars()
+    texts = as_text(rows[column]).str.strip_chars()
     return texts.set(texts == "", None)
 
 

@@ -1,8 +1,9 @@
 """Excel workbooks -> batches of rows; every visible sheet with a column of numbers is part of the list.
 
 A sheet's first filled row is its header. Sheets with the same names are one table; a column that a
-sheet does not have is null in its rows, so that no row of any sheet is lost. Numbers stay numbers,
-dates become ISO text. A sheet holds a million rows at most, so the workbook is read whole.
+sheet does not have is null in its rows, so that no row of any sheet is lost. Numbers stay numbers, whole
+ones where all of a column are, and dates become ISO text. A sheet holds a million rows at most, so the
+workbook is read whole.
 
 A sheet without the columns of numbers (notes, a pivot table) is left out and said. One that looks as if
 it had numbers under another name is refused: that would be a lost list.
@@ -23,10 +24,11 @@ from dialer.lists.columns import likely_phone_columns, looks_like_data, mend_nam
 from dialer.lists.shape import BATCH_ROWS, Batch, ListInfo, no_broken
 from dialer.lists.source import Source, digest, readable, refuse_change
 from dialer.lists.undated import Undated, plain_dates
+from dialer.lists.whole import as_text, as_whole
 
 TITLE_ROWS_MAX = 10
-EXACT_FLOAT_MAX = 2**53
-"""Below this a float that is whole is written as the whole number that it is."""
+_CUT = r"^-?(\d+\.\d+|0)$"
+"""How a number comes out beside texts when its digits may be cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,28 @@ def _below(reader: Any, name: str, skip_rows: int) -> pl.DataFrame:
     except fastexcel.UnsupportedColumnTypeCombinationError:  # lengths of time beside texts
         found = reader.load_sheet(name, header_row=None, skip_rows=skip_rows, dtypes="string").to_polars()
     below: pl.DataFrame = found
-    return below
+    return _in_full(reader, name, skip_rows, below)
+
+
+def _in_full(reader: Any, name: str, skip_rows: int, below: pl.DataFrame) -> pl.DataFrame:
+    """Return the cells, with all digits of the numbers beside texts: they come out cut to nine decimals."""
+    places = [
+        place
+        for place, cells in enumerate(below)
+        if cells.dtype == pl.String and cells.str.contains(_CUT).any()
+    ]
+    if not places:
+        return below
+    floats = reader.load_sheet(
+        name, header_row=None, skip_rows=skip_rows, use_columns=places, dtypes="float"
+    ).to_polars()
+    mended = []
+    for place, numbers in zip(places, floats, strict=True):
+        texts = below[:, place]
+        # A text gives the same float both ways, and stays as it is written.
+        cut = (texts.cast(pl.Float64, strict=False) != numbers).fill_null(value=False)
+        mended.append(as_text(numbers).zip_with(cut, texts).alias(texts.name))
+    return below.with_columns(mended)
 
 
 def _header_at(texts: pl.DataFrame, phones: Sequence[str]) -> tuple[int | None, list[str]]:
@@ -277,7 +300,7 @@ def _together(sheets: list[_Sheet]) -> tuple[pl.DataFrame, pl.Series]:
     frames = []
     for sheet in sheets:
         alike = [
-            _as_text(cells) if len(kinds.get(cells.name, ())) > 1 else _as_kind(cells, kinds.get(cells.name))
+            as_text(cells) if len(kinds.get(cells.name, ())) > 1 else _as_kind(cells, kinds.get(cells.name))
             for cells in sheet.rows
         ]
         frames.append(pl.DataFrame(alike))
@@ -285,20 +308,12 @@ def _together(sheets: list[_Sheet]) -> tuple[pl.DataFrame, pl.Series]:
     for sheet in sheets:
         numbers.append(sheet.numbers + before)
         before += sheet.height
-    return pl.concat(frames, how="diagonal"), pl.concat(numbers)
+    rows = pl.concat(frames, how="diagonal")
+    return rows.select(as_whole(cells) for cells in rows), pl.concat(numbers)
 
 
 def _as_kind(cells: pl.Series, kinds: set[pl.DataType] | None) -> pl.Series:
     return cells.cast(next(iter(kinds))) if kinds else cells.cast(pl.String)
-
-
-def _as_text(cells: pl.Series) -> pl.Series:
-    """Return the cells as text, whole floats as the whole numbers that a person typed."""
-    if not cells.dtype.is_float():
-        return cells.cast(pl.String)
-    whole = (cells == cells.round()) & (cells.abs() < EXACT_FLOAT_MAX)
-    integers = cells.cast(pl.Int64, strict=False).cast(pl.String)
-    return integers.zip_with(whole.fill_null(value=False), cells.cast(pl.String))
 
 
 def _different_columns(sheets: list[_Sheet]) -> list[str]:

@@ -1,6 +1,6 @@
 """Parquet -> batches of rows, in the file's own dtypes; bytes are read as the text that they mostly are.
 
-Some programs write text into Parquet without saying that it is text.
+Some programs write text into Parquet without saying that it is text, and whole numbers as floats.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from dialer.base.errors import BadInput
+from dialer.lists.columns import mend_names
 from dialer.lists.shape import BATCH_ROWS, Batch, ListInfo, no_broken
-from dialer.lists.source import Source, digest, refuse_change
+from dialer.lists.source import Source, digest, refuse_change, shown
+from dialer.lists.whole import are_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class ParquetList:
         with _readable(self.source.path):
             refuse_change(self.source)
             # Frames may be larger than asked for: a page of the file is read whole.
-            for frame in pl.scan_parquet(self.source.path, glob=False).collect_batches(chunk_size=rows):
+            for frame in _scanned(self.source.path).rows.collect_batches(chunk_size=rows):
                 for part in frame.iter_slices(rows):
                     yield self._batch(part, before)
                     before += part.height
@@ -44,8 +47,9 @@ class ParquetList:
 
     def _batch(self, rows: pl.DataFrame, before: int) -> Batch:
         last = before + rows.height
+        kinds = self.info.kinds or {}
         return Batch(
-            rows=rows.select(_as_text(rows[column]) for column in rows.columns),
+            rows=rows.select(_as_kind(cells, kinds[cells.name]) for cells in rows),
             list_row=pl.int_range(before + 1, last + 1, dtype=pl.Int64, eager=True),
             list_line=pl.Series([None], dtype=pl.Int64).new_from_index(0, rows.height),
             broken=no_broken(),
@@ -56,10 +60,15 @@ class ParquetList:
 def open_parquet(source: Source) -> ParquetList:
     """Return the open Parquet file: its columns and how many rows it has."""
     with _readable(source.path):
-        scanned = pl.scan_parquet(source.path, glob=False)
+        scanned, mended = _scanned(source.path)
         schema = scanned.collect_schema()
-        columns = tuple(schema)
+        floats = {name: kind for name, kind in schema.items() if kind.is_float()}
+        asked = [are_whole(name, kind).alias(name) for name, kind in floats.items()]
         height = int(scanned.select(pl.len()).collect().item())
+        answers = scanned.select(asked).collect(engine="streaming").row(0) if asked else ()
+    whole = {name for name, answer in zip(floats, answers, strict=True) if answer}
+    kinds = {name: pl.Int64() if name in whole else _as_usual(kind) for name, kind in schema.items()}
+    columns = tuple(kinds)
     if not columns:
         raise BadInput(f"{source.path}: has no columns, expected at least one with phone numbers")
     info = ListInfo(
@@ -70,6 +79,7 @@ def open_parquet(source: Source) -> ParquetList:
         compression=None,
         columns=columns,
         notes=(
+            *mended,
             *(
                 f"column '{name}' holds {kind}, read as text"
                 for name, kind in schema.items()
@@ -78,9 +88,49 @@ def open_parquet(source: Source) -> ParquetList:
             *(() if height else ("there are columns and no row",)),
         ),
         bytes=source.bytes,
-        kinds={name: _as_usual(kind) for name, kind in schema.items()},
+        kinds=kinds,
     )
     return ParquetList(source, info, height)
+
+
+class _Scanned(NamedTuple):
+    rows: pl.LazyFrame
+    notes: tuple[str, ...]
+
+
+def _scanned(path: Path) -> _Scanned:
+    """Return the file's columns under mended names, and what is to be said of these."""
+    if shown(path) != str(path):
+        return _scanned_by_place(path)  # polars takes the name of a file only as text
+    try:
+        scanned = pl.scan_parquet(path, glob=False)
+        header = tuple(scanned.collect_schema())
+    except pl.exceptions.DuplicateError:
+        return _scanned_by_place(path)
+    names, notes = mend_names(header)
+    return _Scanned(scanned.rename(dict(zip(header, names, strict=True))), notes)
+
+
+def _scanned_by_place(path: Path) -> _Scanned:
+    """Return the same of a file that polars does not read: with several columns of one name."""
+    from pyarrow.parquet import ParquetFile
+
+    with path.open("rb") as file:
+        header = ParquetFile(file).schema_arrow
+    names, notes = mend_names(header.names)
+
+    def frames(
+        columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, batch: int | None
+    ) -> Iterator[pl.DataFrame]:
+        assert predicate is None
+        assert rows is None
+        with path.open("rb") as file:
+            for some in ParquetFile(file).iter_batches(batch_size=batch or BATCH_ROWS):
+                frame = pl.DataFrame(some.rename_columns(names))
+                yield frame if columns is None else frame.select(columns)
+
+    schema = pl.DataFrame(header.empty_table().rename_columns(names)).schema
+    return _Scanned(register_io_source(frames, schema=schema), notes)
 
 
 def _is_odd(kind: pl.DataType) -> bool:
@@ -105,8 +155,10 @@ def _made(kind: Any) -> pl.DataType:
     return made
 
 
-def _as_text(cells: pl.Series) -> pl.Series:
-    """Return bytes as UTF-8, or what is none as Python would show it; all else as it is."""
+def _as_kind(cells: pl.Series, kind: pl.DataType) -> pl.Series:
+    """Return bytes as UTF-8, or what is none as Python would show it, and whole floats as whole numbers."""
+    if cells.dtype.is_float() and kind == pl.Int64:
+        return cells.cast(pl.Int64, strict=False)
     if not _is_odd(cells.dtype):
         return cells
     try:

@@ -118,6 +118,11 @@ def _refuse_false_name(path: Path, kind: str) -> None:
         )
 
 
+def shown(path: Path) -> str:
+    """Return the path as text that can be printed and stored: bytes that are no UTF-8 as `\\xff`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 @lru_cache(maxsize=64)
 def digest(source: Source) -> str:
     """Return the SHA-256 of the file's bytes in hexadecimal.

@@ -163,3 +163,26 @@ def test_check_and_load_read_a_list_in_the_encoding_that_is_named(
         assert "read as iso8859-1, as asked for; it looks like UTF-8 text" in capsys.readouterr().out
     assert main(["check", "spring", "--encoding", "klingon"]) == 2
     assert "--encoding klingon: expected the name of an encoding; there are" in capsys.readouterr().err
+
+
+def test_an_owners_key_is_the_same_in_text_and_in_a_workbook(
+    spring: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lists = (
+        '[list]\nfiles = ["a.csv", "b.xlsx", "c.parquet"]\nphone = "mobile"\nid = "id"\nmetadata = ["id"]\n'
+    )
+    spring.write_text(lists + CALL)
+    (spring.parent / "a.csv").write_text("id,mobile\n1001,+14155552671\n")
+    pl.DataFrame({"id": [1001], "mobile": ["+14155552699"]}).write_excel(spring.parent / "b.xlsx")
+    rows = {"id": [1001.0, 1002.0, None], "mobile": ["+14155552698", "+14155552697", "none"]}
+    pl.DataFrame(rows).write_parquet(spring.parent / "c.parquet")
+    assert main(["load", "spring"]) == 0
+    said = capsys.readouterr().out
+    assert "b.xlsx: 1 rows read = 0 accepted + 0 rejected + 1 duplicate" in said
+    assert "c.parquet: 3 rows read = 1 accepted + 1 rejected + 1 duplicate" in said
+    assert main(["export", "outcomes", "--to", "o.csv"]) == 0
+    outcomes = pl.read_csv("o.csv", infer_schema=False)
+    assert outcomes["list_id"].to_list() == outcomes["id"].to_list() == ["1001", "1002"]
+    assert main(["export", "rejects", "--to", "r.csv"]) == 0
+    rejects = pl.read_csv("r.csv", infer_schema=False)["row"].to_list()
+    assert rejects[0] == '{"id":1001,"mobile":"+14155552699"}'

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -455,3 +456,12 @@ def test_any_bytes_are_a_list_or_are_refused_in_a_sentence(write, start: bytes, 
     assert said.startswith(str(path))
     numbers = [number for batch in batches for number in [*batch.list_row, *batch.broken["list_row"]]]
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
+
+
+def test_names_of_parquet_columns_are_mended_as_those_of_a_text_are(tmp_path: Path):
+    table = pa.table([["1", "2"], [3.0, None], ["4", "5"]], names=[" phone ", "id", "id"])
+    pq.write_table(table, tmp_path / "list.parquet")
+    opened = open_list(tmp_path / "list.parquet")
+    assert opened.info.columns == ("phone", "id", "id_2")
+    assert len(opened.info.notes) == 2
+    assert rows_of(opened, 1) == [("1", 3, "4"), ("2", None, "5")]
