@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
+import pyarrow as pa
 from polars.io.plugins import register_io_source
 
 from dialer.base.errors import BadInput
@@ -174,6 +175,6 @@ def _as_kind(cells: pl.Series, kind: pl.DataType) -> pl.Series:
 def _readable(path: Path) -> Iterator[None]:
     try:
         yield
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
         said = str(error).splitlines()[0]
         raise BadInput(f"{path}: cannot be read as Parquet ({said}); copy or make it anew") from error

@@ -1,8 +1,8 @@
 """Frames -> an Excel workbook: one sheet, or several of the same columns where a sheet is full.
 
 Texts stay texts, whatever they begin with: no cell of a workbook is run as a formula unless it was written
-as one. Times are Excel's own, in UTC. A text that is longer than a cell can hold (32,767 characters) is
-cut and ends in an ellipsis.
+as one. Times are Excel's own, in UTC where their zone is known. A text that is longer than a cell can hold
+(32,767 characters) is cut and ends in an ellipsis. What is no number (NaN) is an empty cell.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import polars as pl
+from polars import selectors
+
+from dialer.tables.flat import flat, in_utc
 
 SHEET_ROWS = 1_048_575
 """Rows that fit below the header."""
@@ -54,9 +57,10 @@ class ExcelWriter:
         self.put(self.render(frame))
 
     def render(self, frame: pl.DataFrame, wanted: pl.Series | None = None) -> Rows:
-        """Return the names and the rows, times without a zone: Excel knows none."""
+        """Return the names and the rows, times in UTC and without a zone: Excel knows none."""
         some = frame if wanted is None else frame.filter(wanted)
-        plain = some.with_columns(pl.col(pl.Datetime).dt.replace_time_zone(None))
+        moments = selectors.datetime(time_zone="*")
+        plain = in_utc(flat(some)).with_columns(moments.dt.replace_time_zone(None))
         return plain.columns, plain.rows()
 
     def put(self, rendered: Rows) -> None:
@@ -68,7 +72,7 @@ class ExcelWriter:
             if self._next_row > SHEET_ROWS:
                 self._begin_sheet(names)
             for column, value in enumerate(row):
-                if value is not None:
+                if value is not None and value == value:
                     self._put_cell(column, value)
             self._next_row += 1
 

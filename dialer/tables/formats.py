@@ -20,6 +20,7 @@ import polars as pl
 
 from dialer.base.errors import BadInput
 from dialer.tables.excel import ExcelWriter
+from dialer.tables.flat import dated, flat
 from dialer.tables.parquet import ParquetWriter
 from dialer.tables.render.binding import csv_rows
 
@@ -27,7 +28,6 @@ STARTS_A_FORMULA = r"^'*[=+\-@\t\r\n＝＋－＠]"
 FIRST_WIDE = "＋"
 """The first in order of the wide characters above; the others are before 0, or from = to @."""
 ONLY_A_NUMBER = r"^[+-][0-9 .,/()-]*$"
-TIME_AS_TEXT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 GZIP_LEVEL = 6
 
 
@@ -80,8 +80,8 @@ class _Text:
     def render(self, frame: pl.DataFrame, wanted: pl.Series | None = None) -> tuple[pl.DataFrame, Buffer]:
         """Return the columns without rows, and the rows as text."""
         some = frame if wanted is None else frame.filter(wanted)
-        dated = some.with_columns(pl.col(pl.Datetime).dt.to_string(TIME_AS_TEXT))
-        return dated.clear(), self._rows(dated)
+        told = dated(some)
+        return told.clear(), self._rows(told)
 
     def put(self, rendered: tuple[pl.DataFrame, Buffer]) -> None:
         """Add the rows, after the header if they are the first."""
@@ -103,14 +103,14 @@ class CsvWriter(_Text):
     """UTF-8, comma, quoted where needed, one header; null is an empty cell."""
 
     def _header(self, frame: pl.DataFrame) -> Buffer:
-        return harmless(_flat(frame)).write_csv().encode()
+        return harmless(flat(frame)).write_csv().encode()
 
     def _rows(self, frame: pl.DataFrame) -> Buffer:
         compiled = csv_rows(frame)
         if compiled is not None:
             return compiled
         text = BytesIO()
-        harmless(_flat(frame)).write_csv(text, include_header=False)
+        harmless(flat(frame)).write_csv(text, include_header=False)
         return text.getbuffer()
 
 
@@ -159,23 +159,6 @@ def writer_for(to: Path) -> FileWriter:
     ending = "".join(to.suffixes[-2:]).lower() if name.endswith(".gz") else to.suffix.lower()
     shown = f"'{ending}' is not an ending that can be written" if ending else "the name has no ending"
     raise BadInput(f"{to}: {shown}, expected .csv, .csv.gz, .parquet, .xlsx or .jsonl")
-
-
-def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with lists and structs as JSON text, and lengths of time as ISO text.
-
-    A cell of CSV holds one value, and knows no length of time.
-    """
-    frame = frame.with_columns(pl.col(pl.Duration).dt.to_string("iso"))
-    nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
-    if not nested:
-        return frame
-    # As a field of an object, because only objects can be written as JSON.
-    packed = (
-        pl.struct(pl.col(name).alias("value")).struct.json_encode().str.slice(9).str.head(-1).alias(name)
-        for name in nested
-    )
-    return frame.with_columns(packed)
 
 
 def harmless(frame: pl.DataFrame) -> pl.DataFrame:

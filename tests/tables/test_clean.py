@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 from pathlib import Path
 
@@ -155,6 +156,30 @@ def run_plain(file: Path) -> CleanBooks:
     return clean(
         open_list(file), folder / "clean.parquet", Numbers(("phone",), "GB"), rejects=folder / "r.csv"
     )
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "xlsx"])
+def test_a_time_of_the_list_is_the_same_moment_in_every_format(tmp_path: Path, ending: str) -> None:
+    """Goal: no Z that nobody said, no local time told as UTC. Method: the same clock in two columns."""
+    clock = pl.Series([dt.datetime(2020, 1, 1, 6, 32, 3)])
+    frame = pl.DataFrame({"phone": ["+442079460018"], "local": clock, "far": [float("nan")]})
+    zoned = frame.with_columns(seen=clock.cast(pl.Datetime("ms")).dt.replace_time_zone("Asia/Kolkata"))
+    pl.concat([zoned, zoned.with_columns(phone=pl.lit("none"))]).write_parquet(tmp_path / "list.parquet")
+    places = tmp_path / f"clean.{ending}", tmp_path / f"rejects.{ending}"
+    clean(open_list(tmp_path / "list.parquet"), places[0], Numbers(("phone",)), rejects=places[1])
+    local, moment = dt.datetime(2020, 1, 1, 6, 32, 3), dt.datetime(2020, 1, 1, 1, 2, 3)
+    for place in places:
+        told = pl.read_excel(place) if ending == "xlsx" else read(place)
+        if ending in ("csv", "jsonl"):
+            texts = (
+                local.isoformat(timespec="microseconds"),
+                moment.isoformat(timespec="microseconds") + "Z",
+            )
+            assert told.select("local", "seen").row(0) == texts
+        else:
+            seen = told["seen"][0]
+            assert told["local"][0] == local
+            assert (seen.astimezone(dt.UTC).replace(tzinfo=None) if seen.tzinfo else seen) == moment
 
 
 def test_a_list_without_rows_becomes_files_without_rows(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from dialer.base.compiled import compiled
-from dialer.tables.formats import _flat, harmless
+from dialer.tables.flat import flat
+from dialer.tables.formats import harmless
 from dialer.tables.render import binding
 
 pytestmark = pytest.mark.skipif(compiled(binding._SOURCE) is None, reason="nothing was compiled here")
@@ -47,7 +48,7 @@ def test_compiled_csv_is_the_csv_of_polars(seed: int) -> None:
         numbers = random.choices([None, 0, -5, 10**18], k=frame.height)
         frame = frame.with_columns(pl.Series("n", numbers, dtype=pl.Int64))
     expected = BytesIO()
-    harmless(_flat(frame)).write_csv(expected, include_header=False)
+    harmless(flat(frame)).write_csv(expected, include_header=False)
     written = binding.csv_rows(frame)
     assert written is not None
     assert bytes(written) == expected.getvalue()

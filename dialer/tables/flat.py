@@ -1,0 +1,33 @@
+"""Columns that a table of plain cells does not know -> text: moments, lengths of time, lists and structs."""
+
+from __future__ import annotations
+
+import polars as pl
+from polars import selectors
+
+TIME_AS_TEXT = "%Y-%m-%dT%H:%M:%S%.6f"
+
+
+def flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with lists and structs as JSON text, and lengths of time as ISO 8601 text."""
+    frame = frame.with_columns(selectors.duration().dt.to_string("iso"))
+    nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
+    if not nested:
+        return frame
+    # As a field of an object, because only objects can be written as JSON.
+    packed = (
+        pl.struct(pl.col(name).alias("value")).struct.json_encode().str.slice(9).str.head(-1).alias(name)
+        for name in nested
+    )
+    return frame.with_columns(packed)
+
+
+def in_utc(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with its moments in UTC; the clock of a place that nobody named stays as it is."""
+    return frame.with_columns(selectors.datetime(time_zone="*").dt.convert_time_zone("UTC"))
+
+
+def dated(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with times as ISO 8601 text: in UTC, with a Z, where their zone is known."""
+    known = selectors.datetime(time_zone="*").dt.to_string(f"{TIME_AS_TEXT}Z")
+    return in_utc(frame).with_columns(known, selectors.datetime(time_zone=None).dt.to_string(TIME_AS_TEXT))
