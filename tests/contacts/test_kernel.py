@@ -106,6 +106,18 @@ def test_any_cells_are_the_same_on_both_ways(both_ways, rows):
 
 
 @needs_kernel
+def test_letters_in_disguise_are_the_same_on_both_ways(both_ways):
+    letters = re.compile(r"[a-z]|[óдоб]", re.IGNORECASE)
+    disguised = [chr(point) for point in range(0x80, 0x20000) if letters.fullmatch(chr(point))]
+    assert {"\u0130", "\u0131", "\u017f", "\u212a"} < set(disguised)
+    texts = [text for one in disguised for text in (f"+1 800{one}5551234", f"+1 415 555 2671 e{one}t. 12")]
+    answers = both_ways(lambda: parse_numbers(pl.Series(texts), pl.Series(["GB"] * len(texts))))
+    assert_frame_equal(answers[0], answers[-1])
+    kelvin = answers[-1].row(texts.index("+1 800\u212a5551234"), named=True)
+    assert kelvin["phone"] == "+18005551234"
+
+
+@needs_kernel
 def test_slices_chunks_and_long_texts_are_the_same_on_both_ways(both_ways):
     texts, regions = corpus.Corpus(602).mixed_list(700)
     texts[3], texts[5], texts[-1] = (
