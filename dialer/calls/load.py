@@ -24,7 +24,7 @@ from dialer.campaign.campaign import ListSection
 from dialer.contacts import normalize
 from dialer.contacts.accept import REJECT_COLUMNS, Sorted, accept
 from dialer.contacts.taken import Taken
-from dialer.lists import Batch, ListFile, find_column, find_lists, likely_phone_columns, open_list
+from dialer.lists import Batch, ListFile, find_column, find_lists, likely_phone_columns, open_list, shown
 from dialer.store.bulk import AlreadyThere, Stage
 from dialer.store.database import Dialects, Store
 
@@ -314,4 +314,4 @@ def _which_phone(campaign: Campaign, one: ListFile) -> str:
 
 def _shown(one: ListFile, campaign: Campaign) -> str:
     path = one.info.path
-    return str(path.relative_to(campaign.folder)) if path.is_relative_to(campaign.folder) else str(path)
+    return shown(path.relative_to(campaign.folder) if path.is_relative_to(campaign.folder) else path)

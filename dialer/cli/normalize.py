@@ -18,7 +18,7 @@ from dialer.base.errors import BadInput
 from dialer.cli.guess import guess_columns, shares
 from dialer.cli.show import err, most_first, out, print_json
 from dialer.contacts.reader import READER
-from dialer.lists import ListFile, open_list
+from dialer.lists import ListFile, open_list, shown
 from dialer.tables.clean import CleanBooks, Numbers, Watch, clean
 from dialer.tables.clean_rows import own_names
 
@@ -63,7 +63,7 @@ def normalize(
             one, to, Numbers(phone, region, region_column), rejects=rejects, unique=unique, watch=watch
         )
     if json:
-        print_json({**vars(books), "notes": list(one.info.notes), "to": str(to), "rejects": _text(rejects)})
+        print_json({**vars(books), "notes": list(one.info.notes), "to": shown(to), "rejects": _text(rejects)})
         return 0
     _print(one, books, to, rejects, region_known=bool(region or region_column))
     return 0
@@ -77,16 +77,17 @@ def _print(one: ListFile, books: CleanBooks, to: Path, rejects: Path | None, *, 
     for name, new in own_names(one.info.columns).items():
         if name != new:
             console.print(
-                f"  note: the list's own column '{name}' is called '{new}' in {to.name}", markup=False
+                f"  note: the list's own column '{name}' is called '{new}' in {shown(Path(to.name))}",
+                markup=False,
             )
     for reason, count in most_first(books.reasons):
         console.print(f"  {reason}: {count}", markup=False)
     if books.repaired:
         console.print(f"  repaired: {books.repaired}", markup=False)
-    console.print(f"{books.accepted} rows in {to}", markup=False)
+    console.print(f"{books.accepted} rows in {shown(to)}", markup=False)
     left = books.rejected + books.duplicate
     if rejects is not None:
-        console.print(f"{left} rows in {rejects}", markup=False)
+        console.print(f"{left} rows in {shown(rejects)}", markup=False)
     elif left:
         console.print(f"{left} rows were left out; to see them: --rejects rejects.csv", markup=False)
     if books.reasons["no_region"] and not region_known:
@@ -121,7 +122,7 @@ def _bar(one: ListFile) -> Iterator[Watch | None]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(one.info.path.name, total=one.info.bytes, rows=0)
+        task = progress.add_task(shown(Path(one.info.path.name)), total=one.info.bytes, rows=0)
 
         def watch(books: CleanBooks, bytes_read: int) -> None:
             progress.update(task, completed=bytes_read, rows=books.rows_read)
@@ -148,4 +149,4 @@ def _terminated_is_interrupted() -> Iterator[None]:
 
 
 def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+    return None if path is None else shown(path)

@@ -20,7 +20,7 @@ import polars as pl
 
 from dialer.base.errors import BadInput
 from dialer.contacts import normalize
-from dialer.lists import Batch, ListFile, find_column
+from dialer.lists import Batch, ListFile, find_column, shown
 from dialer.tables.clean_rows import Answers, accepted_rows, count_reasons, no_rows, reasons, rejected_rows
 from dialer.tables.firsts import Firsts
 from dialer.tables.formats import Writer, writer_for
@@ -94,7 +94,7 @@ def clean(
         NotReady: a file could not be written to its end; what was there before is still there.
     """
     _check(one, to, rejects, numbers)
-    books, name = CleanBooks(str(one.info.path)), one.info.path.name
+    books, name = CleanBooks(shown(one.info.path)), shown(Path(one.info.path.name))
     with ExitStack() as files:
         # The last one opened is the first one complete: where there is a clean file, its rejects are too.
         good = _open(files, to)

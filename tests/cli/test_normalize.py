@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import orjson
@@ -186,3 +187,29 @@ def test_an_owners_key_is_the_same_in_text_and_in_a_workbook(
     assert main(["export", "rejects", "--to", "r.csv"]) == 0
     rejects = pl.read_csv("r.csv", infer_schema=False)["row"].to_list()
     assert rejects[0] == '{"id":1001,"mobile":"+14155552699"}'
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_list_whose_name_is_no_text_is_read_and_told(
+    spring: Path, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    spring.write_text(f'[list]\nfiles = ["li*.{ending}"]\nphone = "mobile"\n' + CALL)
+    odd = os.fsdecode(b"li\xffst." + ending.encode())
+    people = pl.DataFrame({"mobile": ["+14155552671", "none"]})
+    place = spring.parent / odd
+    place.write_bytes(people.write_csv().encode())
+    if ending == "parquet":
+        people.write_parquet(place.with_name("plain"))
+        place.with_name("plain").rename(place)
+    books = rf"li\xffst.{ending}: 2 rows read = 1 accepted + 1 rejected + 0 duplicate"
+    clean = os.fsdecode(b"cl\xfe.") + ending
+    words = ["normalize", str(place), "--phone", "mobile", "--to", clean, "--rejects", "r.csv"]
+    for command in (words, ["check", "spring"], ["load", "spring"]):
+        assert main(command) == 0
+        assert books in capsys.readouterr().out
+    assert pl.read_csv("r.csv")["list_file"].to_list() == [rf"li\xffst.{ending}"]
+    for command in (words, ["check", "spring"], ["load", "spring"]):
+        assert main([*command, "--json"]) == 0
+        assert orjson.loads(capsys.readouterr().out)
+    assert main(["export", "rejects", "--to", "r.jsonl"]) == 0
+    assert pl.read_ndjson("r.jsonl")["list_file"].to_list() == [rf"li\xffst.{ending}"]
