@@ -52,8 +52,8 @@ _NO_BREAK, _MARK, _LETTER_MARK, _WIDE_STOP, _OTHER, _LETTER, _UNSURE, _UNKNOWN =
 _SYMBOLS_KNOWN = 0x20000
 _SURROGATES = slice(0xD800, 0xE000)
 _MARKS = "‐‑‒–—―−－／\u3000\u2060\u200b\u00ad（）［］⁓∼"
-# What `re.IGNORECASE` takes for letters of ASCII, and what stands in words for extensions. As escapes, because
-# tools that compose Unicode turn the sign of kelvin, U+212A, into an ordinary K.
+# What `re.IGNORECASE` takes for letters of ASCII, and what stands in words for extensions. As escapes,
+# because tools that compose Unicode turn the sign of kelvin, U+212A, into an ordinary K.
 _UNSURE_ONES = (
     "\u0130\u0131\u017f\u212a"
     "\u00d3\u00f3\u0301\u0414\u0434\u041e\u043e\u0411\u0431\u1c81\u1c82\uff03\uff5e"
