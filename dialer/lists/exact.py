@@ -1,9 +1,10 @@
 """One record at a time, exactly: the way for text whose quotes no column expression can trust.
 
 The rules are those of Python's csv module: a quote opens a field only as its first character, two
-quotes inside are one, text after the closing quote is kept. Two more keep one wrong quote from
-swallowing the rows after it: a quote that is never closed, and a quoted field that crosses lines
-and is then followed by other text, break only the line on which the quote stands.
+quotes inside are one, text after the closing quote is kept. Three more keep one wrong quote from
+swallowing the rows after it: a quote that is never closed, a quoted field that crosses lines and is
+then followed by other text, and one that is long and full of what reads like the rows of the list,
+break only the line on which the quote stands.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from functools import cache
 from typing import NamedTuple
 
 QUOTE = b'"'
-FIELD_BYTES_MAX = 1 << 20
+FIELD_BYTES_MAX = 32 << 20
 """A quote whose next quote is further away than this, and on another line, was never closed."""
+SURE_BYTES = 1 << 20
+"""Where the next quote is further away than this, and on another line, what is between them is looked at."""
+ROWS_SHARE = 0.8
+"""Text is rows when so many of its lines have as many fields as the list has columns."""
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
@@ -38,21 +43,21 @@ class Record(NamedTuple):
         return self.start == self.end
 
 
-def scan(data: bytes, delimiter: bytes, final: bool) -> Iterator[Record]:
-    """Yield the records of `data` in order, blank lines too.
+def scan(data: bytes, delimiter: bytes, final: bool, columns: int | None = None) -> Iterator[Record]:
+    """Yield the records of `data` in order, blank lines too; `columns` says how many fields a row has.
 
     Ends early, before a record that may go on in what was not read yet, unless `final`.
     """
     start = 0
     while start < len(data):
-        record = _record(data, start, delimiter, final)
+        record = _record(data, start, delimiter, final, columns)
         if record is None:
             return
         yield record
         start = record.after
 
 
-def _record(data: bytes, start: int, delimiter: bytes, final: bool) -> Record | None:
+def _record(data: bytes, start: int, delimiter: bytes, final: bool, columns: int | None) -> Record | None:
     line = _line_end(data, start, final)
     if line is None and final is False and data.find(QUOTE, start) < 0:
         return None
@@ -60,15 +65,17 @@ def _record(data: bytes, start: int, delimiter: bytes, final: bool) -> Record | 
         text = data[start : line[0]]
         if QUOTE not in text or not (text.startswith(QUOTE) or delimiter + QUOTE in text):
             return Record(start, line[0], line[1], text.split(delimiter))
-    return _quoted_record(data, start, delimiter, final)
+    return _quoted_record(data, start, delimiter, final, columns)
 
 
-def _quoted_record(data: bytes, start: int, delimiter: bytes, final: bool) -> Record | None:
+def _quoted_record(
+    data: bytes, start: int, delimiter: bytes, final: bool, columns: int | None
+) -> Record | None:
     fields: list[bytes] = []
     position = start
     while True:
         quoted = data.startswith(QUOTE, position)
-        close = _closing(data, position, final) if quoted else position
+        close = _closing(data, position, delimiter, final, columns) if quoted else position
         if close is None:
             return None
         if close < 0:
@@ -91,7 +98,7 @@ def _quoted_record(data: bytes, start: int, delimiter: bytes, final: bool) -> Re
         return Record(start, end, line[1], fields) if line else None
 
 
-def _closing(data: bytes, opening: int, final: bool) -> int | None:
+def _closing(data: bytes, opening: int, delimiter: bytes, final: bool, columns: int | None) -> int | None:
     """Return where the quote that stands at `opening` is closed, -1 if never, None if not known yet."""
     position = opening + 1
     while True:
@@ -103,11 +110,20 @@ def _closing(data: bytes, opening: int, final: bool) -> int | None:
             close = data.find(QUOTE, position, line.start() if line else len(data))
         if close < 0:
             return -1 if final or position + FIELD_BYTES_MAX <= len(data) else None
+        if close - position >= SURE_BYTES and _is_rows(data, position, close, delimiter, columns):
+            return -1
         if close + 1 == len(data) and not final:
             return None  # the next byte may be a second quote
         if not data.startswith(QUOTE, close + 1):
             return close
         position = close + 2
+
+
+def _is_rows(data: bytes, start: int, end: int, delimiter: bytes, columns: int | None) -> bool:
+    """Return whether the lines of a long stretch without a quote read like rows, by the first of them."""
+    lines = [line for line in data[start : min(end, start + SURE_BYTES)].splitlines()[1:-1] if line]
+    alike = sum(line.count(delimiter) + 1 == columns for line in lines)
+    return bool(lines) and alike >= ROWS_SHARE * len(lines)
 
 
 def _broken(data: bytes, start: int, opening: int, final: bool, detail: str) -> Record | None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dialer.lists.exact import FIELD_BYTES_MAX, QUOTE
+from dialer.lists.exact import QUOTE, SURE_BYTES
 
 Bytes = NDArray[np.uint8]
 Positions = NDArray[np.int64]
@@ -87,8 +87,8 @@ def _first_bad_quote(values: Bytes, quotes: Positions, delimiter: int, final: bo
         wrong_opening[0] = False
     if len(close_at) and close_at[-1] == len(values) - 1:
         wrong_closing[-1] = False
-    wrong_closing |= close_at - open_at[: len(close_at)] > FIELD_BYTES_MAX
+    wrong_closing |= close_at - open_at[: len(close_at)] > SURE_BYTES
     bad = [int(found[0]) for found in (open_at[wrong_opening], close_at[wrong_closing]) if len(found)]
-    if len(open_at) > len(close_at) and (final or len(values) - int(open_at[-1]) > FIELD_BYTES_MAX + 1):
+    if len(open_at) > len(close_at) and (final or len(values) - int(open_at[-1]) > SURE_BYTES + 1):
         bad.append(int(open_at[-1]))
     return min(bad, default=None)

@@ -20,13 +20,13 @@ import numpy as np
 import polars as pl
 
 from dialer.base.errors import BadInput
-from dialer.lists.exact import FIELD_BYTES_MAX, QUOTE, Record, line_ends, scan
+from dialer.lists.exact import QUOTE, SURE_BYTES, Record, line_ends, scan
 from dialer.lists.marks import Bytes, Marks, Positions, good_end, mark, outside_quotes
 from dialer.lists.shape import BROKEN_SCHEMA, no_broken
 from dialer.lists.split import Ended, can_split, split
 
-ALONE = b"\x1f"
-"""The delimiter of a file of one column: a character that no text holds."""
+ALONE = b"\x00"
+"""The delimiter of a file of one column: none, as a NUL never comes here; text is read without them."""
 
 EXACT_BYTES = 16 << 10
 """How much is read record by record after a bad quote, at first."""
@@ -89,7 +89,10 @@ class RecordReader:
                 exact_bytes = EXACT_BYTES
         if len(data) - at > RECORD_BYTES_MAX:
             limit = f"{RECORD_BYTES_MAX >> 20} MiB"
-            raise BadInput(f"line {self.next_line}: is longer than {limit}, which is no row of a list")
+            raise BadInput(
+                f"line {self.next_line}: is longer than {limit}, which is no row of a list;"
+                " or a quote on it is not closed"
+            )
         return pieces, data[at:]
 
     def _split(self, data: bytes, at: int, final: bool) -> tuple[Piece | None, int, Ended]:
@@ -124,7 +127,7 @@ class RecordReader:
             if piece is None:
                 piece = self._by_columns(data, mark(data, self.delimiter[0], quoted=True))
             return piece, used, False
-        if not (bad or final or len(text) > FIELD_BYTES_MAX):
+        if not (bad or final or len(text) > SURE_BYTES):
             return None, 0, False
         used = self._without_quoted_fields(text)
         if used > exact_bytes:
@@ -244,7 +247,7 @@ class RecordReader:
         used = 0
         good: list[tuple[int, int, list[bytes]]] = []
         broken: list[tuple[int, int, bytes, str]] = []
-        for record in scan(data, self.delimiter, final):
+        for record in scan(data, self.delimiter, final, len(self.columns)):
             if not record.blank:
                 self._sort(record, data, good, broken)
                 self.next_row += 1

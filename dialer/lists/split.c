@@ -15,7 +15,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum { VIEW = 16, INLINE = 12, WINDOW = 64, FIELD_BYTES_MAX = 1 << 20 };
+enum { VIEW = 16, INLINE = 12, WINDOW = 64 };
 enum { READ, DOUBTFUL, FULL };
 
 /* What is read, and where the answer goes; columns follow each other, `room` rows each. */
@@ -29,6 +29,7 @@ typedef struct {
     uint8_t *unescaped; /* as many bytes as the data has */
     int64_t *broken; /* number, line, start, end and fields of a record that has too many or too few */
     int64_t room, broken_room;
+    int64_t sure_bytes; /* a longer quoted field is doubtful */
     int32_t width, delimiter, final;
     /* answers */
     int64_t rows, broken_rows, records, lines, used, unescaped_used;
@@ -70,7 +71,8 @@ static int64_t next_mark(Scan *scan, int64_t from) {
             if (scan->size - scan->base >= WINDOW) {
                 scan->marks = marks_of(scan->data + scan->base, scan->delimiter);
             } else {
-                uint8_t last[WINDOW] = {0};
+                uint8_t last[WINDOW];
+                memset(last, ' ', WINDOW); /* which is no mark; a zero may be one */
                 memcpy(last, scan->data + scan->base, (size_t)(scan->size - scan->base));
                 scan->marks = marks_of(last, scan->delimiter);
             }
@@ -160,7 +162,7 @@ EXPORT int32_t dialer_split(Split *given) {
             int64_t start = end, pairs = 0, stop;
             if (start < size && data[start] == '"') {
                 int64_t close = closing(given, start + 1, &pairs);
-                if ((close < 0 ? size : close) - start > FIELD_BYTES_MAX || (close < 0 && given->final))
+                if ((close < 0 ? size : close) - start > given->sure_bytes || (close < 0 && given->final))
                     return DOUBTFUL;
                 if (close < 0)
                     return READ;

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from dialer.base.compiled import compiled
 from dialer.lists.arrow import VIEW, as_texts_of, is_utf8
+from dialer.lists.exact import SURE_BYTES
 from dialer.lists.marks import Positions
 
 _SOURCE = Path(__file__).with_name("split.c")
@@ -44,6 +45,7 @@ class _Split(ctypes.Structure):
         ("broken", _POINTER),
         ("room", _INT),
         ("broken_room", _INT),
+        ("sure_bytes", _INT),
         ("width", _SHORT),
         ("delimiter", _SHORT),
         ("final", _SHORT),
@@ -104,7 +106,7 @@ def split(data: bytes, start: int, columns: tuple[str, ...], delimiter: int, fin
     arrays = (views, known, number, line, unescaped, broken)
     given = _Split(
         values.ctypes.data, len(data), start, *(array.ctypes.data for array in arrays), room, _BROKEN_MAX,
-        width, delimiter, final, used=start,
+        SURE_BYTES, width, delimiter, final, used=start,
     )  # fmt: skip
     ended = library.dialer_split(ctypes.byref(given))
     rows = given.rows

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from dialer.base.errors import BadInput
 from dialer.lists import ListFile, open_list
+from dialer.lists import records as records_room
+from dialer.lists.split import can_split
 
 ROWS = [("Zoë", "+44 20 7946 0958"), ("José", "0049 30 123456")]
 TEXT = "name,phone\n" + "".join(f"{name},{phone}\n" for name, phone in ROWS)
@@ -154,6 +156,17 @@ def test_one_column_keeps_commas_and_skips_blank_lines(write):
     (batch,) = opened.batches()
     assert batch.rows["phone"].to_list() == ["1, 2", "3\n4", None, "5"]
     assert batch.list_line.to_list() == [2, 4, 6, 7]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_no_character_of_a_text_cuts_a_list_of_one_column(write, monkeypatch, compiled: bool):
+    monkeypatch.setattr(records_room, "can_split", lambda: compiled and can_split())
+    cells = "".join(map(chr, (9, 11, 12, 26, 27, 31, 32, 35, 44, 59, 124, 127, 133, 0x2028)))
+    opened = open_list(write(f'id{chr(31)}phone\n{cells}\n"a{cells}"\n{chr(0)}{chr(31)}\n'))
+    assert (opened.info.columns, opened.info.delimiter) == ((f"id{chr(31)}phone",), None)
+    (batch,) = opened.batches()
+    assert batch.rows.to_series().to_list() == [cells, f"a{cells}", chr(31)]
+    assert batch.broken.is_empty()
 
 
 def test_a_line_that_names_the_delimiter_counts_as_a_line(write):

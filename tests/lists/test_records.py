@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from dialer.base.errors import BadInput
 from dialer.lists import Batch, open_list
+from dialer.lists import exact as exact_room
+from dialer.lists import marks as marks_room
 from dialer.lists import records as records_room
 from dialer.lists import split as split_room
 from dialer.lists.exact import scan
@@ -167,13 +169,42 @@ def test_an_open_quote_at_the_end_breaks_the_last_line(tmp_path: Path):
     assert batch.broken.rows() == [(2, 3, "ragged", "the quote of field 2 is not closed", 'B,"2')]
 
 
-def test_a_quote_closed_more_than_a_mebibyte_later_is_taken_as_open(tmp_path: Path):
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("end", ['C,"3"\n', 'C",3\n'])
+def test_a_quote_closed_far_behind_other_rows_is_taken_as_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled: bool, end: str
+):
+    monkeypatch.setattr(records_room, "can_split", lambda: compiled and can_split())
     path = tmp_path / "list.csv"
-    path.write_text('name,phone\n"A,1\n' + "B,2\n" * 600_000 + 'C,"3"\n')
+    path.write_text('name,phone\n"A,1\n' + "B,2\n" * 400_000 + end)
     found = list(open_list(path).batches())
-    assert sum(batch.rows.height for batch in found) == 600_001
+    assert sum(batch.rows.height for batch in found) == 400_001
     assert [row for batch in found for row in batch.broken["row"]] == ['"A,1']
-    assert found[-1].list_line[-1] == 600_003
+    assert found[-1].list_line[-1] == 400_003
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_long_text_of_many_lines_is_a_field_whatever_is_read_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, compiled: bool
+):
+    monkeypatch.setattr(records_room, "can_split", lambda: compiled and can_split())
+    long = "Dear Sir,\nas you know, we\n\nare; a, b, and c\n" * 60_000
+    data = f'a,b,c\n1,"{long}",2\nx,"y",z\n'.encode()
+    for block in (len(data), 700_000):
+        found = together(read_all(data, 3, ",", block))
+        assert found == [(1, 1, ("a", "b", "c")), (2, 2, ("1", long, "2")), (3, 240_003, ("x", "y", "z"))]
+
+
+def test_a_field_longer_than_the_limit_breaks_its_own_line_only(monkeypatch: pytest.MonkeyPatch):
+    for room in (exact_room, marks_room, split_room, records_room):
+        monkeypatch.setattr(room, "SURE_BYTES", 100)
+    monkeypatch.setattr(exact_room, "FIELD_BYTES_MAX", 1000)
+    for size in (998, 999, 1000, 1001):
+        data = b'1,"' + b"x\n" + b"y" * (size - 2) + b'",1\nb,2,3\n'
+        found = together(read_all(data, 3, ",", 70))
+        assert found == together(read_all(data, 3, ",", len(data)))
+        assert found[0][2] == '1,"x' if size >= 1000 else found[0][2][2] == "1"
+        assert found[-1][2] == ("b", "2", "3")
 
 
 def test_a_quoted_field_of_one_line_may_have_any_length(tmp_path: Path):
