@@ -23,6 +23,8 @@ from dialer.contacts.country_names import ALIASES, ALPHA3, TITLES
 _NEAR = 0.8
 """How like two names must be: 'Indai' and 'india' are, 'Atlantis' and 'irlanti' (0.67) are not."""
 
+_SUGGESTED_MAX = 3
+
 _FILLERS = frozenset({"the", "of", "and"})
 _IN_FULL = {
     "fed": "federation",
@@ -59,10 +61,22 @@ def require_region(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def suggest_region(text: str) -> str:
-    """Return ` (did you mean 'X'?)` for a country's name with a slip or two, or an empty text."""
+    """Return ` (did you mean 'X' or 'Y'?)` for a name cut short or with a slip or two, or an empty text."""
+    meant = _longer(text) or _near(text)
+    names = " or ".join(f"'{name_of(region)}'" for region in meant)
+    return f" (did you mean {names}?)" if 0 < len(meant) <= _SUGGESTED_MAX else ""
+
+
+def _longer(text: str) -> list[str]:
+    """Return the countries whose names have the words of `text` and more: both `Virgin Islands`."""
+    words = _words(text)
+    return sorted({region for longer, region in _regions_by_words().items() if words and words < longer})
+
+
+def _near(text: str) -> list[str]:
     names = _regions_by_name()
     near = get_close_matches(_plain(text), names, n=1, cutoff=_NEAR) if len(text) > 3 else []
-    return f" (did you mean '{name_of(names[near[0]])}'?)" if near else ""
+    return [names[name] for name in near]
 
 
 def name_of(region: str | None) -> str:

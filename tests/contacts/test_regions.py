@@ -166,3 +166,20 @@ def test_the_names_of_countries_are_read_without_the_towns():
 )
 def test_only_a_name_that_is_close_is_suggested(text, suggested):
     assert suggest_region(text) == (f" (did you mean '{suggested}'?)" if suggested else "")
+
+
+@pytest.mark.parametrize(
+    ("text", "suggested"),
+    [
+        ("Virgin Islands", "'British Virgin Islands' or 'U.S. Virgin Islands'"),
+        ("Republic of China", "'China' or 'Taiwan'"),
+        ("Korea, Democratic Republic of", "'North Korea'"),
+    ],
+)
+def test_of_a_name_cut_short_all_who_are_called_so_are_suggested(text, suggested):
+    assert suggest_region(text) == f" (did you mean {suggested}?)"
+
+
+@pytest.mark.parametrize("text", ["Republic", "Islands", "the", "(,)"])
+def test_of_many_nobody_is_suggested(text):
+    assert suggest_region(text) == ""
