@@ -110,9 +110,9 @@ def _words(text: str) -> frozenset[str]:
 
 def _agreed(text: str) -> str | None:
     """Return the country that each part of a text means: of `Burma / Myanmar (MM)`, not of `Georgia, US`."""
-    parts = [part for part in _BETWEEN.split(text) if part.strip()]
-    meant = {region_of(part) for part in parts} if len(parts) > 1 else set()
-    return meant.pop() if len(meant) == 1 else None
+    first, *others = [part for part in _BETWEEN.split(text) if part.strip()] or [""]
+    meant = region_of(first) if others else None
+    return meant if meant and all(region_of(other) == meant for other in others) else None
 
 
 @cache
