@@ -25,6 +25,7 @@ from dialer.contacts import normalize
 from dialer.contacts.accept import REJECT_COLUMNS, Sorted, accept
 from dialer.contacts.taken import Taken
 from dialer.lists import Batch, ListFile, find_column, find_lists, likely_phone_columns, open_list, shown
+from dialer.lists.names import spoken_names
 from dialer.store.bulk import AlreadyThere, Stage
 from dialer.store.database import Dialects, Store
 
@@ -305,7 +306,7 @@ def _check_kinds(section: ListSection, one: ListFile) -> None:
 def _which_phone(campaign: Campaign, one: ListFile) -> str:
     likely = likely_phone_columns(next(one.batches(1000), one.info))
     hint = f'; likely: phone = "{likely[0]}"' if likely else ""
-    columns = ", ".join(one.info.columns)
+    columns = spoken_names(one.info.columns, quote="")
     return (
         f"{campaign.file}: list.phone is missing, expected the column that holds the numbers. "
         f"{one.info.path.name} has the columns {columns}{hint}"

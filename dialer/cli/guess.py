@@ -11,6 +11,7 @@ import polars as pl
 from dialer.contacts import normalize
 from dialer.contacts.regions import region_of
 from dialer.lists import ListFile, find_lists, likely_phone_columns, open_list
+from dialer.lists.names import spoken_names
 
 if TYPE_CHECKING:  # takes long to import, and is only named here
     from dialer.campaign import Campaign
@@ -60,7 +61,7 @@ def which_phone(campaign: Campaign) -> str:
     path = find_lists(section.files, campaign.folder)[0]
     one = open_list(path, section.sheets, encoding=section.encoding)
     guess = guess_columns(one, section.region, section.region_column)
-    columns = ", ".join(f"'{name}'" for name in one.info.columns)
+    columns = spoken_names(one.info.columns)
     said = (
         f"{campaign.where('list')}: list.phone is missing, expected the column of {path.name} that holds the"
         f" numbers; it has {columns}"

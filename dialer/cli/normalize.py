@@ -19,6 +19,7 @@ from dialer.cli.guess import guess_columns, shares
 from dialer.cli.show import err, most_first, out, print_json
 from dialer.contacts.reader import READER
 from dialer.lists import ListFile, open_list, shown
+from dialer.lists.names import spoken_names
 from dialer.tables.clean import CleanBooks, Numbers, Watch, clean
 from dialer.tables.clean_rows import own_names
 
@@ -96,7 +97,7 @@ def _print(one: ListFile, books: CleanBooks, to: Path, rejects: Path | None, *, 
 
 def _which_phone(one: ListFile, region: str | None, region_column: str | None) -> str:
     guess = guess_columns(one, region, region_column)
-    columns = ", ".join(f"'{name}'" for name in one.info.columns)
+    columns = spoken_names(one.info.columns)
     said = (
         f"--phone is missing, expected the column of {one.info.path} that holds the numbers; it has {columns}"
     )

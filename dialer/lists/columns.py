@@ -9,6 +9,7 @@ import polars as pl
 
 from dialer.base.errors import BadInput
 from dialer.base.words import did_you_mean
+from dialer.lists.names import short_name, spoken_names
 from dialer.lists.shape import Batch, ListInfo
 
 SAMPLE_ROWS = 1_000
@@ -48,9 +49,11 @@ def mend_names(header: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]
             notes.append(f"column {place} has no name: called '{name}'")
         elif name in names:
             name = _free_name(f"{name}_{names.count(name) + 1}", taken)
-            notes.append(f"column {place}: another '{raw.strip(INVISIBLE)}', called '{name}'")
+            notes.append(
+                f"column {place}: another '{short_name(raw.strip(INVISIBLE))}', called '{short_name(name)}'"
+            )
         elif name != raw:
-            notes.append(f"column {place}: '{name}' without the blanks around its name")
+            notes.append(f"column {place}: '{short_name(name)}' without the blanks around its name")
         taken.add(name)
         names.append(name)
     return tuple(names), tuple(notes)
@@ -98,8 +101,8 @@ def find_column(wanted: str, columns: Sequence[str]) -> str:
     """
     if wanted in columns:
         return wanted
-    named = ", ".join(f"'{name}'" for name in columns)
-    raise BadInput(f"there is no column '{wanted}'{did_you_mean(wanted, columns)}; the list has {named}")
+    near = did_you_mean(wanted, columns)
+    raise BadInput(f"there is no column '{short_name(wanted)}'{near}; the list has {spoken_names(columns)}")
 
 
 def likely_phone_columns(seen: ListInfo | Batch) -> list[str]:

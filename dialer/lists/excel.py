@@ -21,6 +21,7 @@ import polars as pl
 from dialer.base.errors import BadInput
 from dialer.base.words import did_you_mean
 from dialer.lists.columns import likely_phone_columns, looks_like_data, mend_names
+from dialer.lists.names import spoken_names
 from dialer.lists.shape import BATCH_ROWS, Batch, ListInfo, no_broken
 from dialer.lists.source import Source, digest, readable, refuse_change
 from dialer.lists.undated import Undated, plain_dates
@@ -126,7 +127,7 @@ def _read_sheets(
         raise BadInput(f"{source.path}: there is no sheet '{missing[0]}'{near}; the workbook has {there}")
     sheets: list[_Sheet] = []
     notes: list[str] = []
-    for name in names if wanted is None else wanted:
+    for name in names if wanted is None else dict.fromkeys(wanted):
         sheet = reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="string")
         if wanted is None and sheet.visible != "visible":
             notes.append(f"sheet '{name}' is hidden and not read")
@@ -154,8 +155,8 @@ def _read_sheet(
     cells = [header[place] for place in kept]
     if looks_like_data(cells):
         raise BadInput(
-            f"{source.path}: the first row of sheet '{name}' looks like data, not like a header: {cells!r};"
-            " add a first row with the names of the columns"
+            f"{source.path}: the first row of sheet '{name}' looks like data, not like a header:"
+            f" {spoken_names(cells)}; add a first row with the names of the columns"
         )
     columns, notes = mend_names(cells)
     if at + 1 >= texts.height:
@@ -319,7 +320,8 @@ def _as_kind(cells: pl.Series, kinds: set[pl.DataType] | None) -> pl.Series:
 def _different_columns(sheets: list[_Sheet]) -> list[str]:
     first = sheets[0]
     return [
-        f"sheet '{sheet.name}' has other columns than '{first.name}': {', '.join(sheet.rows.columns)}"
+        f"sheet '{sheet.name}' has other columns than '{first.name}': "
+        + spoken_names(sheet.rows.columns, quote="")
         for sheet in sheets[1:]
         if set(sheet.rows.columns) != set(first.rows.columns)
     ]

@@ -7,6 +7,7 @@ from glob import glob
 from pathlib import Path
 
 from dialer.base.errors import BadInput
+from dialer.lists.source import readable
 
 SHOWN_FILES = 10
 OPEN_IN_EXCEL = "~$"
@@ -34,8 +35,10 @@ def find_lists(patterns: Sequence[str], folder: Path) -> list[Path]:
 
 def _matches(pattern: str, folder: Path) -> list[Path]:
     literal = folder / pattern
-    if pattern and literal.is_file():
-        return [literal]
+    # What is neither file nor folder is taken, too: whoever reads it says what it is.
+    with readable(literal):
+        if pattern and literal.exists() and not literal.is_dir():
+            return [literal]
     matches = [folder / name for name in glob(pattern, root_dir=folder, recursive=True)]  # noqa: PTH207 absolute ones too
     # Excel keeps a file beside each workbook that somebody has open.
     files = [path for path in matches if path.is_file() and not path.name.startswith(OPEN_IN_EXCEL)]

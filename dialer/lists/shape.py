@@ -9,6 +9,8 @@ from typing import Protocol
 
 import polars as pl
 
+from dialer.lists.names import spoken_names
+
 BATCH_ROWS = 250_000
 """Records per batch where the caller does not say."""
 
@@ -59,11 +61,12 @@ class ListInfo:
         """Return in a few words how the file is read, for a person who wants to see that it is right."""
         packed = f", packed with {self.compression}" if self.compression else ""
         columns = f"{len(self.columns)} column{'' if len(self.columns) == 1 else 's'}"
+        names = spoken_names(self.columns, quote="")
         if self.encoding is None:
-            return f"{SPOKEN_FORMATS[self.format]}, {columns}: {', '.join(self.columns)}"
+            return f"{SPOKEN_FORMATS[self.format]}, {columns}: {names}"
         cut = f", fields separated by {DELIMITERS[self.delimiter]}" if self.delimiter else ""
         encoding = SPOKEN_ENCODINGS.get(self.encoding, self.encoding)
-        return f"{encoding} text{packed}{cut}, {columns}: {', '.join(self.columns)}"
+        return f"{encoding} text{packed}{cut}, {columns}: {names}"
 
 
 @dataclass(frozen=True, slots=True)

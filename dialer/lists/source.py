@@ -5,6 +5,7 @@ The first bytes decide what a file is; its name only says what was meant.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import os
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from stat import S_ISFIFO, S_ISREG
 from typing import IO, Any, TypeVar, cast
 from zipfile import BadZipFile, ZipFile
 
@@ -59,12 +61,15 @@ def identify(path: Path) -> Source:
     """Return what the file is, by its first bytes.
 
     Raises:
-        BadInput: there is no such file, it cannot be read, it is empty, or it is nothing we read.
+        BadInput: there is no such file, it is a pipe, cannot be read, is empty, or is nothing we read.
     """
     with readable(path):
         if path.is_dir():
             raise BadInput(f"{path}: is a folder, expected a file; name the files in it, such as '*.csv'")
         state = path.stat()
+        if not S_ISREG(state.st_mode):
+            kind = "a pipe" if S_ISFIFO(state.st_mode) else "a device or a socket"
+            raise BadInput(f"{path}: is {kind}, which is not read here; write it to a file first")
         with path.open("rb") as file:
             head = file.read(16)
     if not head:
@@ -218,4 +223,6 @@ def readable(path: Path) -> Iterator[Any]:
     except PermissionError as error:
         raise BadInput(f"{path}: may not be read by this user; change its permissions") from error
     except (OSError, EOFError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            raise BadInput(f"{path}: the name is longer than that of any file; write it anew") from error
         raise BadInput(f"{path}: cannot be read to its end ({error}); copy or make it anew") from error

@@ -7,6 +7,7 @@ number itself is in the file; it comes out where the formats are left away.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from functools import cached_property
 from io import BytesIO
 from typing import Any
@@ -20,17 +21,26 @@ LAST_DATE = 2_958_465
 STYLES = "xl/styles.xml"
 _FAR_DATE = r"^\+\d{5,}-\d\d-\d\d "
 """How a number of up to eight digits that is formatted as a date comes out beside texts."""
+FIRST_DAY = datetime(1900, 1, 1)
+"""Excel's first day; what is before it is a time of no day, which comes out as one of the day before."""
+_TIME_BESIDE_TEXTS = r"^1899-12-31 (\d\d:\d\d:\d\d(?:\.\d+)?)$"
 _DATED = re.compile(rb'numFmtId="(1[4-9]|2[0-2]|4[5-7])"|formatCode="[^"]*[dmyhsDMYHS]')
 
 
 def plain_dates(cells: pl.Series, in_full: bool = False) -> pl.Series:
     """Return dates and times as ISO text, all else as it is.
 
-    `in_full` writes the time too where it is midnight: the digits of a day alone are a number in Germany.
+    `in_full` writes day and time of all: the digits of a day alone are a number in Germany.
     """
     if isinstance(cells.dtype, pl.Datetime):
-        days = not in_full and (cells.dt.truncate("1d") == cells).all()
-        return cells.dt.strftime("%Y-%m-%d" if days else "%Y-%m-%dT%H:%M:%S")
+        if in_full:
+            return cells.dt.strftime("%Y-%m-%dT%H:%M:%S")
+        times = cells < FIRST_DAY
+        days = ((cells.dt.truncate("1d") == cells) | times).all()
+        dated = cells.dt.strftime("%Y-%m-%d" if days else "%Y-%m-%dT%H:%M:%S%.f")
+        return cells.dt.strftime("%H:%M:%S%.f").zip_with(times, dated)
+    if cells.dtype == pl.String and not in_full:
+        return cells.str.replace(_TIME_BESIDE_TEXTS, "$1")
     return cells.dt.to_string("iso") if cells.dtype.is_temporal() else cells
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import polars as pl
 from polars import selectors
 
+from dialer.tables.disk import Disk
 from dialer.tables.flat import flat, in_utc
 
 SHEET_ROWS = 1_048_575
@@ -31,8 +33,10 @@ class ExcelWriter:
     def __init__(self, file: Path) -> None:
         import xlsxwriter  # 0.1 s that only a workbook costs
 
-        self._file = file.open("wb")
-        self._workbook = xlsxwriter.Workbook(self._file, {"constant_memory": True, "in_memory": False})
+        self._file = Disk(file)
+        self._drafts = TemporaryDirectory()
+        options = {"constant_memory": True, "in_memory": False, "tmpdir": self._drafts.name}
+        self._workbook = xlsxwriter.Workbook(self._file, options)
         self._bold = self._workbook.add_format({"bold": True})
         self._time = self._workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         self._sheet: Any = None
@@ -50,7 +54,8 @@ class ExcelWriter:
         except XlsxWriterException as error:
             raise OSError(str(error)) from error
         finally:
-            self._file.close()
+            with self._drafts:
+                self._file.close()
 
     def write(self, frame: pl.DataFrame) -> None:
         """Add the frame's rows."""

@@ -34,12 +34,14 @@ def check_place(to: Path) -> None:
     """Make sure that a file can be made there.
 
     Raises:
-        BadInput: there is no such folder, it cannot be written to, or `to` is a folder itself.
+        BadInput: there is no such folder, it cannot be written to, or `to` is there and no file.
     """
     folder = to.parent
     if not folder.is_dir():
         raise BadInput(f"{to}: there is no folder {folder}; make it first, or choose another place")
     if to.is_dir():
         raise BadInput(f"{to}: is a folder, expected the name of a file")
+    if to.exists() and not to.is_file():
+        raise BadInput(f"{to}: is a pipe or a device, expected the name of a file")
     if not os.access(folder, os.W_OK):
         raise BadInput(f"{to}: the folder {folder} cannot be written to")

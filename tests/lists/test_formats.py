@@ -3,6 +3,7 @@
 import datetime as dt
 import gzip
 import hashlib
+import os
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dialer.base.errors import BadInput
-from dialer.lists import ListFile, open_list
+from dialer.lists import ListFile, find_column, find_lists, open_list
 from dialer.lists import records as records_room
 from dialer.lists.split import can_split
 
@@ -285,6 +286,29 @@ def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path):
         open_list(tmp_path / "none.csv")
 
 
+def test_a_pipe_is_refused_at_once_and_a_long_name_said(tmp_path: Path):
+    os.mkfifo(tmp_path / "list.csv")
+    (path,) = find_lists(["list.csv"], tmp_path)
+    for place, says in (
+        (path, "list.csv: is a pipe, which is not read here; write it to a file first"),
+        (Path("/dev/null"), "/dev/null: is a device or a socket"),
+        (tmp_path / ("a" * 300), "the name is longer than that of any file"),
+    ):
+        with pytest.raises(BadInput, match=says):
+            open_list(place)
+    with pytest.raises(BadInput, match="the name is longer"):
+        find_lists(["a" * 300], tmp_path)
+
+
+def test_a_name_that_fills_pages_is_told_in_a_line(write):
+    info = open_list(write(f"{'long ' * 1000},phone\nA,1\n")).info
+    with pytest.raises(BadInput, match=r"there is no column 'x'; the list has 'long .*…', 'phone'") as told:
+        find_column("x", info.columns)
+    with pytest.raises(BadInput, match="'c49' and 50 more"):
+        find_column("x", [f"c{number}" for number in range(100)])
+    assert max(len(str(told.value)), len(info.found()), *map(len, info.notes)) < 200
+
+
 def test_a_header_that_only_mentions_digits_is_a_header(write):
     assert open_list(write("phone,2026010112\n1,2\n")).info.columns == ("phone", "2026010112")
     assert open_list(write("region,2026010112\n1,2\n")).info.columns == ("region", "2026010112")
@@ -403,7 +427,7 @@ def test_a_sheet_with_numbers_under_another_name_is_not_passed_over(write_workbo
 
 def test_named_sheets_are_read_hidden_or_not(write_workbook):
     path = write_workbook({"A": [["phone"], [1]], "B": [["phone"], [2]]}, hidden=("B",))
-    assert rows_of(open_list(path, ["B"])) == [(2.0,)]
+    assert rows_of(open_list(path, ["B", "B"])) == [(2,)]
     with pytest.raises(BadInput, match="no sheet 'C'; the workbook has 'A', 'B'"):
         open_list(path, ["C"])
 

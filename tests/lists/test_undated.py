@@ -49,3 +49,21 @@ def test_a_date_in_a_phone_column_is_nobodys_number(tmp_path: Path) -> None:
     cells = phones(workbook(tmp_path / "list.xlsx", [days, days + 1], "yyyy-mm-dd"))
     assert cells == ["2026-03-04T00:00:00", "2026-03-05T00:00:00"]
     assert normalize(pl.DataFrame({"phone": cells}), "phone", "DE")["phone"].to_list() == [None, None]
+
+
+def test_a_time_of_no_day_is_a_time_and_keeps_its_milliseconds(tmp_path: Path) -> None:
+    moment = dt.datetime(2026, 3, 4, 1, 2, 3, 456_000)
+    rows = {"at": [dt.time(12), dt.time(9, 30, 15)], "seen": [moment, moment.replace(microsecond=0)]}
+    mixed = {"beside": ["noon", dt.time(12)], "day": [dt.date(2026, 3, 4), None]}
+    with xlsxwriter.Workbook(tmp_path / "list.xlsx") as book:
+        sheet, form = book.add_worksheet(), book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss.000"})
+        for place, (name, cells) in enumerate({**rows, **mixed}.items()):
+            sheet.write_column(0, place, [name])
+            sheet.write_column(1, place, cells, form)
+    (batch,) = open_list(tmp_path / "list.xlsx").batches()
+    assert batch.rows.to_dict(as_series=False) == {
+        "at": ["12:00:00", "09:30:15"],
+        "seen": ["2026-03-04T01:02:03.456", "2026-03-04T01:02:03"],
+        "beside": ["noon", "12:00:00"],
+        "day": ["2026-03-04", None],
+    }

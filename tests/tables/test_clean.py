@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import gzip
+import os
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from dialer.lists import open_list
 from dialer.tables import clean as cleaning
 from dialer.tables.clean import CleanBooks, Numbers, clean
 from dialer.tables.clean_rows import ADDED
+from dialer.tables.excel import ExcelWriter
 from dialer.tables.firsts import Firsts
 
 LIST = (
@@ -198,6 +201,7 @@ def test_a_list_without_rows_becomes_files_without_rows(tmp_path: Path) -> None:
         ("link.csv", None, Numbers(("phone",)), "is the list itself"),
         ("c.csv", "c.csv", Numbers(("phone",)), "choose two names"),
         ("none/c.csv", None, Numbers(("phone",)), "there is no folder"),
+        ("pipe.csv", None, Numbers(("phone",)), "is a pipe or a device"),
         ("c.txt", None, Numbers(("phone",)), r"expected \.csv"),
         ("c.csv", "r.txt", Numbers(("phone",)), r"expected \.csv"),
     ],
@@ -207,9 +211,10 @@ def test_what_cannot_be_done_is_refused_and_nothing_is_written(
 ) -> None:
     folder = people.parent
     (folder / "link.csv").symlink_to(people)
+    os.mkfifo(folder / "pipe.csv")
     with pytest.raises(BadInput, match=says):
         clean(open_list(people), folder / to, numbers, rejects=folder / rejects if rejects else None)
-    assert sorted(path.name for path in folder.iterdir()) == ["link.csv", "people.csv"]
+    assert sorted(path.name for path in folder.iterdir()) == ["link.csv", "people.csv", "pipe.csv"]
     assert people.read_text() == LIST
 
 
@@ -232,6 +237,18 @@ def test_an_interrupted_run_leaves_what_was_there_before(
         "r.parquet",
     ]
     assert (people.parent / "clean.parquet").read_bytes() == before
+
+
+def test_a_workbook_on_a_full_disk_fails_once_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goal: one error and no draft of a sheet. Method: a disk that is always full; nothing is let go."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    rows = pl.DataFrame({"phone": ["+442079460018"] * 5000})
+    with pytest.raises(OSError, match="No space left"), ExcelWriter(Path("/dev/full")) as writer:
+        writer.write(rows)
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
 
 
 LINES = st.lists(
