@@ -11,12 +11,15 @@ from dialer.base.errors import BadInput
 _EXACT_MAX = {"Float16": 2.0**11, "Float32": 2.0**24}
 _EXACT_DOUBLE_MAX = 2.0**53
 """Above these a float no longer tells neighbouring integers apart."""
+_DIGITS_MIN = 4
+"""No country has shorter numbers: what has fewer digits is told as it is, and is nobody's number anyway."""
 
 
 def as_texts(cells: pl.Series) -> tuple[pl.Series, pl.Series | None]:
     """Return a column as text, and which cells of a column of numbers have lost digits.
 
-    Whole floats become their digits. A negative number is what a spreadsheet makes of `91-9876543210`.
+    Whole floats become their digits. A negative number is what a spreadsheet makes of `91-9876543210`. What
+    has too few digits for any phone number, and what is no finite number, has lost nothing.
 
     Raises:
         BadInput: dates, lists and the like hold no phone numbers.
@@ -27,7 +30,7 @@ def as_texts(cells: pl.Series) -> tuple[pl.Series, pl.Series | None]:
     if kind in (pl.Categorical, pl.Enum, pl.Null):
         return cells.cast(pl.String), None
     if kind.is_integer():
-        return cells.cast(pl.String), (cells < 0).fill_null(False)
+        return cells.cast(pl.String), (cells <= -(10 ** (_DIGITS_MIN - 1))).fill_null(False)
     if kind.is_float() or kind.is_decimal():
         # A number in half the bytes has lost its last digits, whatever it is written as from here on.
         exact_max = _EXACT_MAX.get(str(kind), _EXACT_DOUBLE_MAX)
@@ -35,10 +38,10 @@ def as_texts(cells: pl.Series) -> tuple[pl.Series, pl.Series | None]:
         cell = pl.when(pl.col("cell").is_not_nan()).then(pl.col("cell"))
         whole = (cell == cell.floor()) & (cell.abs() < exact_max)
         digits = cell.cast(pl.Int64, strict=False).cast(pl.String)
-        answer = numbers.select(
-            text=pl.when(whole).then(digits).otherwise(cell.cast(pl.String)),
-            damaged=(~whole | (cell < 0)).fill_null(False),
-        )
+        text = pl.when(whole).then(digits).otherwise(cell.cast(pl.String))
+        many = (text.str.count_matches(r"\d") >= _DIGITS_MIN) | (cell.abs() >= exact_max)
+        damaged = (~whole | (cell < 0)) & many & cell.is_finite()
+        answer = numbers.select(text=text, damaged=damaged.fill_null(False))
         return answer["text"], answer["damaged"]
     if isinstance(kind, pl.Array):
         cells = cells.arr.to_list()

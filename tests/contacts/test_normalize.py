@@ -7,6 +7,7 @@ from polars.testing import assert_frame_equal
 
 from dialer.base.errors import BadInput
 from dialer.contacts import normalize
+from dialer.contacts.texts import as_told
 
 pytestmark = pytest.mark.usefixtures("way")
 
@@ -169,11 +170,14 @@ def test_numbers_stored_as_numbers_lose_no_digit():
     rows = pl.DataFrame({"i": [919876543210, -9, None], "f": [919876543210.0, 1.5, math.nan]})
     integers, floats = normalize(rows, "i", "IN"), normalize(rows, "f", "IN")
     assert integers["phone"].to_list() == ["+919876543210", None, None]
-    assert integers["reason"].to_list() == [None, "spreadsheet_damage", "blank"]
+    assert integers["reason"].to_list() == [None, "too_short", "blank"]
     assert floats["phone"].to_list() == ["+919876543210", None, None]
     assert floats["raw"].to_list() == ["919876543210", "1.5", None]
-    assert floats["reason"].to_list() == [None, "spreadsheet_damage", "blank"]
-    assert one(1e18)["reason"] == "spreadsheet_damage"
+    assert floats["reason"].to_list() == [None, "too_short", "blank"]
+    assert [one(cell)["reason"] for cell in (1e18, -1234, 123.4)] == ["spreadsheet_damage"] * 3
+    assert one(math.inf)["reason"] == "no_digits"
+    told = as_told(pl.DataFrame({"phone": [-1.0, 0.5, math.inf, -9876543119.0]}), ["phone"])
+    assert told["phone"].to_list() == ["-1", "0.5", "inf", "-9.87654E+09"]
 
 
 def test_numbers_in_floats_of_half_the_size_are_damaged_and_nobody_elses():
