@@ -20,7 +20,7 @@ from dialer.campaign.read import known_campaigns
 from dialer.cli.deployment import Config, campaign_name, campaign_of, open_store, settings_of
 from dialer.cli.show import err, out, print_json, print_table
 from dialer.contacts import normalize, parse_numbers
-from dialer.lists import find_column, likely_phone_columns, open_list
+from dialer.lists import find_column, likely_phone_columns, open_list, shown
 from dialer.store.database import Store
 
 Region = Annotated[str | None, Parameter(help="ISO country code, for numbers without one.")]
@@ -115,7 +115,7 @@ def import_(
         raise BadInput(f"{file}: no row of {rows} holds a number that can be called; nothing was written")
     with open_store(settings, create=True) as store:
         name = campaign and _known_campaign(store, campaign, settings)
-        terms = _terms(store, name, account, reason, source or file.name, expires)
+        terms = _terms(store, name, account, reason, source or shown(Path(file.name)), expires)
         unique, there = suppressions.add_numbers(store, numbers, terms)
     twice = len(numbers) - unique
     if json:
@@ -123,7 +123,7 @@ def import_(
         print_json({**counts, "not_understood": rejects.height})
         return 0
     out().print(
-        f"{file}: {rows:,} rows, {unique:,} numbers are not called any more{_for(terms)}"
+        f"{shown(file)}: {rows:,} rows, {unique:,} numbers are not called any more{_for(terms)}"
         f" ({unique - there:,} new, {there:,} there already, {twice:,} duplicate rows)",
         markup=False,
     )

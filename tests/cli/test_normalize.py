@@ -213,3 +213,6 @@ def test_a_list_whose_name_is_no_text_is_read_and_told(
         assert orjson.loads(capsys.readouterr().out)
     assert main(["export", "rejects", "--to", "r.jsonl"]) == 0
     assert pl.read_ndjson("r.jsonl")["list_file"].to_list() == [rf"li\xffst.{ending}"]
+    assert main(["suppress", "import", str(place), "--phone", "mobile", "--reason", "asked"]) == 0
+    assert main(["suppress", "list", "--json"]) == 0
+    assert rf'"li\\xffst.{ending}"' in capsys.readouterr().out
