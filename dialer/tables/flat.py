@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import polars as pl
 from polars import selectors
 
-TIME_AS_TEXT = "%Y-%m-%dT%H:%M:%S%.6f"
+FRACTIONS: dict[Literal["ms", "us", "ns"], str] = {"ms": "%.6f", "us": "%.6f", "ns": "%.9f"}
+"""How parts of a second are written, by the unit of a column."""
 
 
 def flat(frame: pl.DataFrame) -> pl.DataFrame:
@@ -29,5 +32,8 @@ def in_utc(frame: pl.DataFrame) -> pl.DataFrame:
 
 def dated(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame with times as ISO 8601 text: in UTC, with a Z, where their zone is known."""
-    known = selectors.datetime(time_zone="*").dt.to_string(f"{TIME_AS_TEXT}Z")
-    return in_utc(frame).with_columns(known, selectors.datetime(time_zone=None).dt.to_string(TIME_AS_TEXT))
+    return in_utc(frame).with_columns(
+        selectors.datetime(unit, zone).dt.to_string(f"%Y-%m-%dT%H:%M:%S{fraction}{end}")
+        for unit, fraction in FRACTIONS.items()
+        for zone, end in (("*", "Z"), (None, ""))
+    )

@@ -166,6 +166,7 @@ def test_a_time_of_the_list_is_the_same_moment_in_every_format(tmp_path: Path, e
     """Goal: no Z that nobody said, no local time told as UTC. Method: the same clock in two columns."""
     clock = pl.Series([dt.datetime(2020, 1, 1, 6, 32, 3)])
     frame = pl.DataFrame({"phone": ["+442079460018"], "local": clock, "far": [float("nan")]})
+    frame = frame.with_columns(fine=pl.Series([1_577_860_323_000_000_001]).cast(pl.Datetime("ns")))
     zoned = frame.with_columns(seen=clock.cast(pl.Datetime("ms")).dt.replace_time_zone("Asia/Kolkata"))
     pl.concat([zoned, zoned.with_columns(phone=pl.lit("none"))]).write_parquet(tmp_path / "list.parquet")
     places = tmp_path / f"clean.{ending}", tmp_path / f"rejects.{ending}"
@@ -178,7 +179,7 @@ def test_a_time_of_the_list_is_the_same_moment_in_every_format(tmp_path: Path, e
                 local.isoformat(timespec="microseconds"),
                 moment.isoformat(timespec="microseconds") + "Z",
             )
-            assert told.select("local", "seen").row(0) == texts
+            assert told.select("local", "seen", "fine").row(0) == (*texts, "2020-01-01T06:32:03.000000001")
         else:
             seen = told["seen"][0]
             assert told["local"][0] == local
