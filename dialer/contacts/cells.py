@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from dialer.contacts.columns import dense
-from dialer.contacts.mend import (
-    DAMAGED,
-    HIDDEN,
-    MADE_A_NUMBER,
-    PARTED,
-    join_notes,
-    said_of_part,
-    split,
-    uncover,
-    undamage,
-    unquote,
-)
+from dialer.contacts.mend import DAMAGED, HIDDEN, join_notes, uncover, undamage, unquote
 from dialer.contacts.numbers import I32, I64, U64, Flags, Numbers, Outcome, Sparse, Verdict
 from dialer.contacts.reader import Reader
-
-DIGITS_OF_A_NUMBER = 7
-"""A part of a cell with as many digits is a number of its own, not an extension."""
+from dialer.contacts.several import (
+    DIGITS_OF_A_NUMBER,
+    PARTED,
+    TORN,
+    Choice,
+    Read,
+    choose,
+    may_be_several,
+    said_of_rank,
+    split,
+)
 
 _TWO_NUMBERS = r"^(?:\D*\d){14}"
 
@@ -55,7 +53,10 @@ class Asked:
 
 @dataclass(slots=True)
 class Cells:
-    """One column's answers; `others` are further dialable numbers: row and value, in the cell's order."""
+    """One column's answers; `others` are further dialable numbers: row and value, in the cell's order.
+
+    `undone` are the texts that a spreadsheet made of numbers, as they were before.
+    """
 
     value: U64
     outcome: I32
@@ -63,6 +64,7 @@ class Cells:
     repaired: Sparse
     other_rows: I64
     other_values: U64
+    undone: Sparse
 
 
 def read_cells(texts: pl.Series, asked: Asked, damaged: pl.Series | None = None) -> Cells:
@@ -76,9 +78,10 @@ def read_cells(texts: pl.Series, asked: Asked, damaged: pl.Series | None = None)
         numbers.value,
         numbers.outcome,
         numbers.extension,
-        Sparse(parts.rows, _said_of_parts(parts.rank)),
+        Sparse(parts.rows, pl.Series([said_of_rank(1)]).new_from_index(0, len(parts.rows))),
         parts.other_rows,
         parts.other_values,
+        Sparse.empty(),
     )
     suspects = _suspects(texts, numbers, asked)
     if len(suspects):
@@ -104,108 +107,109 @@ def _suspects(texts: pl.Series, numbers: Numbers, asked: Asked) -> I64:
 
 def _repair(cells: Cells, rows: I64, texts: pl.Series, asked: Asked) -> None:
     """Replace the answers of the suspect `rows`; `texts` and `asked` are those of these rows only."""
-    bare, quotes = unquote(pl.col("text"))
-    frame = pl.DataFrame({"text": texts.rename("text")}).with_row_index("row")
-    frame = frame.with_columns(bare=bare, quotes=quotes).with_columns(parts=split(pl.col("bare")))
-    several = frame.filter(pl.col("parts").list.len() > 1).select("row", text="parts").explode("text")
-    several = several.filter(pl.col("text").str.contains(r"\d")).with_columns(quotes=pl.lit(None, pl.String))
-    wholes = frame.select("row", "quotes", text="bare", original="text", whole=True)
-    parts = several.select("row", "quotes", text="text", original="text", whole=False)
-    both = _read_parts(pl.concat([wholes, parts]), asked)
-    chosen = _choose(both.filter("whole"), both.filter(~pl.col("whole")), frame.height)
-    _write(cells, rows, chosen)
-
-
-def _read_parts(parts: pl.DataFrame, asked: Asked) -> pl.DataFrame:
-    """Return the parts with their notes and answers; `row` says which region each has."""
-    bare, quotes = unquote(pl.col("text"))
-    parts = parts.with_columns(bare=bare, quotes=pl.coalesce("quotes", quotes))
-    # Nearly all parts are null from here on, which costs nothing.
-    parts = parts.with_columns(number=pl.when(pl.col("bare").str.contains(MADE_A_NUMBER)).then("bare"))
-    mended, note, damaged = undamage(pl.col("number"))
-    parts = parts.with_columns(
-        mended=pl.coalesce(mended, "bare"), note=note, damaged=damaged.fill_null(False)
-    )
-    plain, changed = uncover(pl.col("mended"))
-    parts = parts.with_columns(plain=plain, changed=changed)
-    asked = asked.of(parts["row"].to_numpy().astype(np.int64))
-    # What libphonenumber reads without help is left as it is.
-    untouched = pl.col("note").is_not_null() | pl.col("damaged")
-    parts = parts.with_columns(mended=pl.when(untouched).then("mended").otherwise("original"))
-    # Each text as it is, and behind them those with invisible characters without them, read in one go.
-    height, hidden = parts.height, np.flatnonzero(parts["changed"])
-    places = np.concatenate([np.arange(height), hidden])
-    again = asked.of(places)
-    texts = pl.concat([parts["mended"], parts["plain"].gather(hidden)], rechunk=True)
-    numbers = again.reader.read(texts, again.region, again.names)
-    valid = asked.reader.outcomes.verdicts()[numbers.outcome] == Verdict.VALID
-    found = valid[height:] & ~valid[:height][hidden]
-    place = np.arange(height)
-    place[hidden[found]] = height + np.flatnonzero(found)
-    value, outcome = numbers.value[place], numbers.outcome[place]
-    extension = dense(numbers.extension, len(places)).gather(place).alias("extension")
-    uncovered = place >= height
-    outcome[parts["damaged"].to_numpy()] = asked.reader.outcomes.code(Outcome(Verdict.DAMAGED))
-    hint = pl.when(pl.Series(uncovered)).then(pl.lit("invisible characters dropped"))
-    return parts.select(
-        "row",
-        "whole",
-        pl.Series("value", value),
-        pl.Series("outcome", outcome),
-        extension,
-        pl.Series("valid", asked.reader.outcomes.verdicts()[outcome] == Verdict.VALID),
-        pl.Series("dialable", asked.dialable()[outcome]),
-        digits=pl.col("text").str.count_matches(r"\d"),
-        note=join_notes(pl.col("quotes"), pl.col("note"), hint),
-    )
-
-
-def _choose(wholes: pl.DataFrame, parts: pl.DataFrame, height: int) -> pl.DataFrame:
-    """Return one line a row: the whole cell, or the first dialable of its parts; `others` as a list."""
-    parts = parts.with_columns(rank=pl.int_range(1, pl.len() + 1).over("row"), count=pl.len().over("row"))
-    best = parts.sort("row", ~pl.col("dialable"), ~pl.col("valid"), "rank", maintain_order=True)
-    summary = best.group_by("row", maintain_order=True).agg(
-        pl.col("value", "outcome", "extension", "valid").first().name.suffix("_part"),
-        note_part=join_notes(pl.col("note"), said_of_part(pl.col("rank"))).first(),
-        long_parts=(pl.col("digits") >= DIGITS_OF_A_NUMBER).sum(),
-        valid_parts=pl.col("valid").sum(),
-        others=pl.col("value").filter("dialable").unique(maintain_order=True),
-    )
-    both = wholes.join(summary, on="row", how="left", maintain_order="left")
-    several = (
-        (pl.col("long_parts") >= 2)
-        | (pl.col("valid_parts") >= 2)
-        | ((pl.col("valid_parts") >= 1) & ~pl.col("valid"))
-    ).fill_null(False)
-    both = both.with_columns(several=several)
-    picked = [
-        pl.when("several").then(f"{name}_part").otherwise(name).alias(name)
-        for name in ("value", "outcome", "extension", "note")
-    ]
-    return both.select(
-        *picked, others=pl.when("several").then("others").otherwise(pl.lit([], pl.List(pl.UInt64)))
-    )
-
-
-def _said_of_parts(rank: I64) -> pl.Series:
-    return pl.DataFrame({"rank": rank}).select(said=said_of_part(pl.col("rank")))["said"]
-
-
-def _write(cells: Cells, rows: I64, chosen: pl.DataFrame) -> None:
-    cells.value[rows] = chosen["value"].to_numpy()
-    cells.outcome[rows] = chosen["outcome"].to_numpy()
-    cells.repaired = cells.repaired.joined(_sparse(chosen["note"]).shifted(rows))
+    wholes = _read_texts(texts, asked)
+    parts, choices = _choose(wholes, asked)
+    torn = [row for row, choice in choices.items() if choice is TORN]
+    choices = {row: choice for row, choice in choices.items() if choice is not TORN}
+    place, rank = np.arange(wholes.height), np.zeros(wholes.height, dtype=np.int64)
+    for row, choice in choices.items():
+        place[row], rank[row] = wholes.height + choice.at, choice.rank
+    answers = pl.concat([wholes, parts])[place]
+    cells.value[rows], cells.outcome[rows] = answers["value"].to_numpy(), answers["outcome"].to_numpy()
+    cells.outcome[rows[torn]] = asked.reader.outcomes.code(Outcome(Verdict.TORN))
     kept = ~np.isin(cells.extension.rows, rows)
-    added = _sparse(chosen["extension"]).shifted(rows)
-    cells.extension = Sparse(
-        np.concatenate([cells.extension.rows[kept], added.rows]),
-        pl.concat([cells.extension.texts.filter(pl.Series(kept)), added.texts]),
+    unchanged = Sparse(cells.extension.rows[kept], cells.extension.texts.filter(pl.Series(kept)))
+    cells.extension = unchanged.joined(_sparse(answers["extension"]).shifted(rows))
+    cells.repaired = cells.repaired.joined(_sparse(_notes(wholes, answers, rank)).shifted(rows))
+    cells.undone = _sparse(wholes["mended"]).shifted(rows)
+    _add_others(cells, rows, parts["value"].to_list(), choices)
+
+
+def _add_others(cells: Cells, rows: I64, values: list[int], choices: dict[int, Choice]) -> None:
+    """Note the numbers that were not chosen, each once, by the `values` of all parts."""
+    of_row: list[int] = []
+    others: list[int] = []
+    for row, choice in choices.items():
+        found = dict.fromkeys(values[at] for at in choice.others if values[at] != values[choice.at])
+        of_row.extend([rows[row]] * len(found))
+        others.extend(found)
+    cells.other_rows = np.concatenate([cells.other_rows, np.array(of_row, dtype=np.int64)])
+    cells.other_values = np.concatenate([cells.other_values, np.array(others, dtype=np.uint64)])
+
+
+def _read_texts(texts: pl.Series, asked: Asked) -> pl.DataFrame:
+    """Return the answer of each text, and as `plain` what is left of it when all around a number is gone.
+
+    `helped` marks those whose answer is that of the plain text, `hidden` those with invisible characters.
+    """
+    plain, hidden = uncover(pl.col("text"))
+    frame = pl.DataFrame({"text": texts.rename("text")}).with_columns(plain=plain, hidden=hidden)
+    bare, quotes = unquote(pl.col("plain"))
+    frame = frame.with_columns(bare=bare, quotes=quotes)
+    frame = pl.concat([frame, undamage(frame["bare"])], how="horizontal")
+    frame = frame.with_columns(plain=pl.coalesce("mended", "bare"), noted=pl.col("note").is_not_null())
+    # What libphonenumber reads without help is left as it is. Each text, and behind them those that are more
+    # than a number without the rest of it, are read in one go.
+    again = frame.select((pl.col("plain") != pl.col("text")) & ~pl.col("noted")).to_series().arg_true()
+    first = frame.select(pl.when("noted").then("plain").otherwise("text").alias("text"))["text"]
+    height, places = frame.height, np.concatenate([np.arange(frame.height), again.to_numpy()])
+    asked = asked.of(places.astype(np.int64))
+    both = pl.concat([first, frame["plain"].gather(again)], rechunk=True)
+    numbers = asked.reader.read(both, asked.region, asked.names)
+    valid = asked.reader.outcomes.verdicts()[numbers.outcome] == Verdict.VALID
+    better = np.flatnonzero(valid[height:] & ~valid[:height][again.to_numpy()])
+    place = np.arange(height)
+    place[again.to_numpy()[better]] = height + better
+    outcome = numbers.outcome[place]
+    lost = frame["lost"].fill_null(False)
+    outcome[lost.to_numpy()] = asked.reader.outcomes.code(Outcome(Verdict.DAMAGED))
+    return frame.select(
+        "plain",
+        "mended",
+        pl.Series("lost", lost),
+        pl.Series("value", numbers.value[place]),
+        pl.Series("outcome", outcome),
+        dense(numbers.extension, len(both)).gather(place).alias("extension"),
+        hidden=pl.col("hidden").fill_null(False),
+        helped=pl.col("noted") | pl.Series(place >= height),
+        note=join_notes(pl.col("quotes"), pl.col("note")),
     )
-    others = chosen.with_columns(row=pl.Series(rows)).filter(pl.col("others").list.len() > 1).select(
-        "row", "value", "others"
-    ).explode("others").filter(pl.col("others") != pl.col("value"))  # fmt: skip
-    cells.other_rows = np.concatenate([cells.other_rows, others["row"].to_numpy()])
-    cells.other_values = np.concatenate([cells.other_values, others["others"].to_numpy()])
+
+
+def _choose(wholes: pl.DataFrame, asked: Asked) -> tuple[pl.DataFrame, dict[int, Choice]]:
+    """Return the answers of all parts of cells of several numbers, and the choice in each of these rows."""
+    parted = wholes.with_row_index("row").filter(pl.col("plain").str.contains(PARTED) & ~pl.col("lost"))
+    split_up = ((row, split(text)) for row, text in parted.select("row", "plain").iter_rows())
+    several = {row: pieces for row, pieces in split_up if may_be_several(pieces)}
+    if not several:
+        return wholes.clear(), {}
+    all_pieces = ((row, piece) for row, pieces in several.items() for piece in pieces)
+    candidates = dict.fromkeys((row, text) for row, piece in all_pieces for text in piece.texts())
+    place = {candidate: at for at, candidate in enumerate(candidates)}
+    rows = np.array([row for row, _ in place], dtype=np.int64)
+    parts = _read_texts(pl.Series([text for _, text in place], dtype=pl.String), asked.of(rows))
+    valid, dialable = asked.reader.outcomes.verdicts() == Verdict.VALID, asked.dialable()
+    outcomes = parts["outcome"].to_list()
+
+    def read(row: int, text: str) -> Read:
+        at = place[row, text]
+        return Read(bool(valid[outcomes[at]]), bool(dialable[outcomes[at]]), at)
+
+    whole_valid = valid[wholes["outcome"].to_numpy()]
+    choices = {row: choose(whole_valid[row], pieces, partial(read, row)) for row, pieces in several.items()}
+    return parts, {row: choice for row, choice in choices.items() if choice is not None}
+
+
+def _notes(wholes: pl.DataFrame, answers: pl.DataFrame, rank: I64) -> pl.Series:
+    """Return what was repaired in each cell; `rank` is that of the number chosen, 0 for the whole."""
+    a_part = pl.Series(rank > 0)
+    hidden = wholes["hidden"] & (wholes["helped"] | a_part)
+    chosen = np.flatnonzero(rank)
+    said = dense(Sparse(chosen, pl.Series(map(said_of_rank, rank[chosen]), dtype=pl.String)), len(rank))
+    notes = answers.select("note", of_whole=wholes["note"], said=said)
+    of_part = pl.when(a_part).then("note")
+    dropped = pl.when(hidden).then(pl.lit("invisible characters dropped"))
+    return notes.select(join_notes(pl.col("of_whole"), of_part, dropped, pl.col("said"))).to_series()
 
 
 def _sparse(texts: pl.Series) -> Sparse:

@@ -1,31 +1,47 @@
 """What lists do to numbers before anyone parses them, undone where nothing is lost by it.
 
 Every repair leaves a note. Where digits are lost (`9.19877E+11`) nothing is repaired: the text is damaged.
+Damage is found whatever stands around it (invisible characters, brackets, `tel:`, an extension), because
+libphonenumber reads `1512345678.0` as a number of eleven digits, which is somebody else's.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from functools import cache
+
 import polars as pl
 
 _QUOTES = "\"'“”„‟‘’‚‛`´"
-_SEPARATOR = r"(?i)[;,|/\r\n]+|&|\s(?:or|and)\s"
-_MARK = "\x1f"
-_SCIENTIFIC = r"^\s*[+-]?(?:[0-9]+(?:[.,][0-9]+)?[eE]\+[0-9]{1,3}|[0-9](?:[.,][0-9]+)?[eE]-?[0-9]{1,3})\s*$"
-_FLOAT = r"^(\s*\+?[0-9]{7,})(?:\.0+|,00?)\s*$"
 _INVISIBLE = r"[\u00AD\u061C\u180E\u200B-\u200F\u202A-\u202E\u2060-\u2069\uFEFF\p{Cc}&&[^\t\r\n]]"
 _ODD_SPACE = r"[\t\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]"
+# Seven digits at least, no other digit before them, and at most an extension behind them.
+_FLOAT = r"(?s)^([^0-9]*[0-9]{7,})(\.0+|,0{1,2})([^0-9.].*|\.[^0-9]*)?$"
+_SCIENTIFIC = (
+    r"(?s)^(?:[^0-9]*[^0-9A-Za-z_+])?(\+?)([0-9]+)(?:[.,]([0-9]+))?"
+    r"[eE]([+-]?[0-9]{1,3})(?:[^0-9](?:[^0-9]*[0-9]){0,6}[^0-9]*)?$"
+)
+_UNDAMAGED = {"mended": pl.String, "note": pl.String, "lost": pl.Boolean}
+_ASCII_OF = {"．": ".", "٫": ".", "Ｅ": "E", "ｅ": "e", "＋": "+", "－": "-"}
+_CHARACTERS_WITH_DIGITS = 0x20000
 
-DAMAGED = r"[=\"'“”„‟‘’‚‛`´]|[.,]0+[^0-9]*$|[0-9][eE][+0-9-]"
+_WIDE = r"\x80-\x{10FFFF}"
+_NO_PRINT = r"[^\x20-\x7e]"
+MADE_A_NUMBER = rf"[.,．٫](?:0|{_NO_PRINT})|[0-9{_WIDE}]{_NO_PRINT}*[eEｅＥ]{_NO_PRINT}*[0-9+\-{_WIDE}]"
+"""A text without this is not what a spreadsheet made of a number, whatever is around it."""
+
+DAMAGED = rf"[={_QUOTES}]|{MADE_A_NUMBER}"
 """A text without this is neither quoted nor what a spreadsheet made of a number."""
 
-MADE_A_NUMBER = r"[.,]0|[0-9][eE]"
-"""A text without this is not what a spreadsheet made of a number, whatever quotes are around it."""
-
-PARTED = r"[;,|/\r\n&]|(?i)\s(?:or|and)\s"
-"""A text without this holds one number at most."""
-
-HIDDEN = r"[\x00-\x1f\u00AD\u061C\u180E\u1680\u2000-\u200F\u2028-\u202F\u205F-\u2069\uFEFF]"
+HIDDEN = r"[\x00-\x1f\x7f-\x9f\u00AD\u061C\u180E\u1680\u2000-\u200F\u2028-\u202F\u205F-\u2069\uFEFF]"
 """A text without this has no invisible characters and no unusual spaces."""
+
+
+def uncover(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """Return the text without invisible characters and with plain spaces, and whether that changed it."""
+    plain = text.str.replace_all(_INVISIBLE, "").str.replace_all(_ODD_SPACE, " ")
+    return plain, plain != text
 
 
 def unquote(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
@@ -44,57 +60,52 @@ def unquote(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     return bare, note
 
 
-def split(text: pl.Expr) -> pl.Expr:
-    """Return the numbers that somebody may have put into one cell, as a list of texts."""
-    # ';ext=' and its like belong to one number, and so does ',,' (wait, then dial the extension).
-    whole = text.str.contains(r"(?i);\s*(?:ext|phone-context|isub)=|,,")
-    return pl.when(whole).then(pl.lit("")).otherwise(text.str.replace_all(_SEPARATOR, _MARK)).str.split(_MARK)
+def undamage(texts: pl.Series) -> pl.DataFrame:
+    """Return texts without float and scientific forms as `mended`, the `note`, and whether digits are `lost`.
 
-
-def said_of_part(rank: pl.Expr) -> pl.Expr:
-    """Return the note about a cell of several numbers of which the one of this rank was chosen."""
-    ordinal = (
-        pl.when(rank == 1).then(pl.lit("1st"))
-        .when(rank == 2).then(pl.lit("2nd"))
-        .when(rank == 3).then(pl.lit("3rd"))
-        .otherwise(pl.format("{}th", rank))
-    )  # fmt: skip
-    return pl.format("{} number of the cell used", ordinal)
-
-
-def undamage(text: pl.Expr) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    """Return the text with float and scientific forms undone, the note, and whether digits are lost."""
-    number = text.str.strip_chars().str.to_lowercase().str.replace(",", ".", literal=True)
-    whole = number.str.extract(r"^\+?([0-9]+)")
-    fraction = number.str.extract(r"\.([0-9]+)e").fill_null("")
-    exponent = number.str.extract(r"e\+?([0-9]+)$").cast(pl.Int64, strict=False).fill_null(-1)
+    All are null for texts that no spreadsheet made. Invisible characters must have been dropped before.
+    """
+    made = texts.str.contains(MADE_A_NUMBER).fill_null(False)
+    if not made.any():
+        return pl.DataFrame(schema=_UNDAMAGED).clear(len(texts))
+    text = pl.col("text")
+    frame = pl.DataFrame({"text": texts}).select(pl.when(made).then(text))
+    wide = frame["text"].str.contains(rf"[{_WIDE}]").arg_true()
+    if len(wide):
+        plain = frame["text"].gather(wide).str.replace_many(_ascii_of())
+        frame = frame.with_columns(text=frame["text"].scatter(wide, plain))
+    plus, whole, fraction, power = (
+        text.str.extract(_SCIENTIFIC, group).fill_null("") for group in range(1, 5)
+    )
+    exponent = power.str.strip_chars_start("+").cast(pl.Int64, strict=False).fill_null(-1)
     scientific = text.str.contains(_SCIENTIFIC)
     # All digits are there when the point moves to their end; zeros behind it say nothing new.
-    behind = fraction.str.slice(exponent.clip(lower_bound=0))
-    digits = whole + fraction.str.slice(0, exponent.clip(lower_bound=0))
-    enough = fraction.str.len_chars().cast(pl.Int64) >= exponent
-    complete = scientific & enough & (behind.str.strip_chars("0") == "") & (exponent >= 6)
+    moved = exponent.clip(lower_bound=0)
+    enough = (exponent >= 6) & (fraction.str.len_chars().cast(pl.Int64) >= exponent)
+    complete = scientific & enough & (fraction.str.slice(moved).str.strip_chars("0") == "")
     float_text = text.str.contains(_FLOAT)
-    mended = (
-        pl.when(complete).then(digits).when(float_text).then(text.str.replace(_FLOAT, "${1}")).otherwise(text)
-    )
-    dropped = text.str.extract(r"([.,]0+)\s*$")
-    note = (
-        pl.when(complete)
+    return frame.select(
+        mended=pl.when(complete)
+        .then(plus + whole + fraction.str.slice(0, moved))
+        .when(float_text)
+        .then(text.str.replace(_FLOAT, "${1}${3}")),
+        note=pl.when(complete)
         .then(pl.lit("scientific notation written out"))
         .when(float_text)
-        .then(pl.format("spreadsheet {} dropped", dropped))
+        .then(pl.format("spreadsheet {} dropped", text.str.extract(_FLOAT, 2))),
+        lost=scientific & ~complete,
     )
-    return mended, note, scientific & ~complete.fill_null(False)
-
-
-def uncover(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    """Return the text without invisible characters and with plain spaces, and whether that changed it."""
-    plain = text.str.replace_all(_INVISIBLE, "").str.replace_all(_ODD_SPACE, " ")
-    return plain, plain != text
 
 
 def join_notes(*notes: pl.Expr) -> pl.Expr:
     """Return the notes that are there, joined; null where there is none."""
     joined = pl.concat_str(notes, separator="; ", ignore_nulls=True)
     return pl.when(joined != "").then(joined)
+
+
+@cache
+def _ascii_of() -> dict[str, str]:
+    """Return the digits of all scripts, and what else may stand in a float, each with its ASCII character."""
+    digits = re.findall(r"(?![0-9])\d", "".join(map(chr, range(_CHARACTERS_WITH_DIGITS))))
+    values = ((digit, unicodedata.decimal(digit, None)) for digit in digits)
+    return {digit: str(value) for digit, value in values if value is not None} | _ASCII_OF

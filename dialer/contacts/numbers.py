@@ -38,6 +38,7 @@ class Verdict(IntEnum):
     LONG_TEXT = 10
     DAMAGED = 11
     BLANK = 12
+    TORN = 13
 
 
 PARSED_MAX = Verdict.LOCAL_ONLY
@@ -133,13 +134,12 @@ class Sparse(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """Cells of several numbers: the `rank` of the one that was chosen in each of the rows, from 1.
+    """Cells of several numbers, in the given rows, of which the first one was chosen.
 
     `other_rows` and `other_values` are the other dialable numbers of these cells, in their order.
     """
 
     rows: I64
-    rank: I64
     other_rows: I64
     other_values: U64
 
@@ -147,7 +147,7 @@ class Parts(NamedTuple):
     def none(cls) -> Parts:
         """Return no cell."""
         nothing = np.zeros(0, dtype=np.int64)
-        return cls(nothing, nothing, nothing, np.zeros(0, dtype=np.uint64))
+        return cls(nothing, nothing, np.zeros(0, dtype=np.uint64))
 
 
 class Numbers(NamedTuple):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import phonenumbers
 import polars as pl
 
-from dialer.contacts.cells import Asked
+from dialer.contacts.cells import Asked, Cells
 from dialer.contacts.columns import dense, spread
 from dialer.contacts.kinds import NSN_MAX, NSN_MIN
 from dialer.contacts.numbers import I32, I64, PARSED_MAX, Flags, Outcome, Sparse, Verdict, as_e164
@@ -36,29 +36,33 @@ _REASONS = {
     Verdict.LONG_TEXT: "too_long",
     Verdict.DAMAGED: "spreadsheet_damage",
     Verdict.BLANK: "blank",
+    Verdict.TORN: "not_possible",
 }
 
 _WORDS = sorted({*_REASONS.values(), "no_digits", "emergency_or_short"})
 
+_FRACTION = r"[0-9]{7}[.,]0*[1-9]"
 _MENDED_BY_PLUS = ("not_valid", "too_long", "not_possible", "no_region")
 
 _AS_TEXT = (
     "format the column as text in the spreadsheet before the numbers are typed or pasted, and export it again"
 )
+_APART = "write each number with + and its country code, and a semicolon between two of them"
 _WITH_COUNTRY = "write the number with + and its country code, or give its region"
 
 
 def explain(
-    outcome: I32, rows: I64, raw: pl.Series, asked: Asked, unknown: Flags | None, countries: pl.Series | None
+    cells: Cells, rows: I64, raw: pl.Series, asked: Asked, unknown: Flags | None, countries: pl.Series | None
 ) -> dict[str, pl.Series]:
-    """Return the columns reason, detail and suggestion, null for all but the rejected `rows`.
+    """Return the columns reason, detail and suggestion, null for all but the rejected `rows`, in their order.
 
     `unknown` marks rows whose cell of `countries` names no country.
     """
-    height = len(outcome)
+    outcome, height = cells.outcome, len(cells.outcome)
     if not len(rows):
         return {name: dense(Sparse.empty(), height) for name in ("reason", "detail", "suggestion")}
     written = look_at(raw, rows)
+    _look_again(written, rows, cells.undone)
     verdict = asked.reader.outcomes.verdicts()[outcome[rows]]
     # Whoever finds too many digits need not know where they are from.
     many = (written.digits > DIGITS_MAX) & (
@@ -72,7 +76,7 @@ def explain(
     sentences, which = _sentences_of(facts, countries_named, asked)
     details: list[str | None] = [detail for detail, _ in sentences]
     suggestions: list[str | None] = [suggestion for _, suggestion in sentences]
-    better, hints = _with_plus(written, reason, asked)
+    better, hints = _with_plus(written, reason, raw, rows, asked)
     hint = which.copy()
     hint[better] = np.arange(len(hints)) + len(suggestions)
     suggested = pl.concat([pl.Series(suggestions, dtype=pl.String), hints], rechunk=True)
@@ -81,6 +85,16 @@ def explain(
         "detail": spread(pl.Series(details, dtype=pl.String), which, rows, height),
         "suggestion": spread(suggested, hint, rows, height),
     }
+
+
+def _look_again(written: Written, rows: I64, undone: Sparse) -> None:
+    """Count what is written in the rejected `rows` without what a spreadsheet added to it."""
+    place = np.searchsorted(rows, undone.rows)
+    rejected = np.append(rows, -1)[place] == undone.rows
+    if rejected.any():
+        again = look_at(undone.texts.filter(pl.Series(rejected)), np.arange(rejected.sum()))
+        for ours, theirs in zip(written, again, strict=True):
+            ours[place[rejected]] = theirs
 
 
 def _countries(rows: I64, unknown: Flags | None, cells: pl.Series | None) -> tuple[I64, list[str | None]]:
@@ -100,7 +114,7 @@ def _reasons(written: Written, verdict: npt.NDArray[np.uint8]) -> I64:
     of_verdict = np.array([_WORDS.index(_REASONS[each]) for each in Verdict], dtype=np.int64)
     reason = of_verdict[verdict]
     digits, (least, most) = written.digits, _SHORT_CODE_DIGITS
-    sure = (verdict == Verdict.DAMAGED) | (verdict == Verdict.VALID)
+    sure = np.isin(verdict, (Verdict.DAMAGED, Verdict.VALID, Verdict.TORN))
     reason[~sure & (digits < least)] = _WORDS.index("too_short")
     reason[~sure & (digits >= least) & (digits <= most) & ~written.plus] = _WORDS.index("emergency_or_short")
     without = np.flatnonzero(~sure & (digits == 0))
@@ -183,9 +197,11 @@ def _sentences(
             size = f"it has {counted}, fewer" if digits < least else "it is shorter"
             return f"{size} than {where} have{f' ({least} digits at least)' if home else ''}", None
         case "too_long":
-            hint = "if the cell holds several numbers, put a semicolon between them" if digits > 15 else None
+            hint = f"if the cell holds several numbers, {_APART}" if digits > 15 else None
             size = f"it has {counted}, more" if digits > most else "it is longer"
             return f"{size} than {where} have{f' ({most} digits at most)' if home else ''}", hint
+        case "not_possible" if outcome.verdict == Verdict.TORN:
+            return "the cell holds pieces, and it is not sure where a number begins", _APART
         case "not_possible" if outcome.verdict == Verdict.NOT_A_NUMBER:
             return "the text does not read as a phone number", None
         case "not_possible":
@@ -215,13 +231,16 @@ def _compared() -> Callable[[str], str]:
     return compare
 
 
-def _with_plus(written: Written, reason: I64, asked: Asked) -> tuple[I64, pl.Series]:
-    """Return rows that are valid numbers with a + in front of their digits, and the sentence that says so."""
+def _with_plus(
+    written: Written, reason: I64, raw: pl.Series, rejected: I64, asked: Asked
+) -> tuple[I64, pl.Series]:
+    """Return which rejected rows are valid with a + before their digits, and the sentence that says so."""
     least, most = _SUGGESTED_DIGITS
     worth = np.isin(reason, [_WORDS.index(word) for word in _MENDED_BY_PLUS]) & written.bare
     rows = np.flatnonzero(worth & (written.digits >= least) & (written.digits <= most))
     value, outcome = asked.reader.read_abroad(written.value[rows])
     valid = asked.reader.outcomes.verdicts()[outcome] == Verdict.VALID
+    valid &= ~raw.gather(rejected[rows]).str.contains(_FRACTION).to_numpy()
     regions = asked.reader.outcomes.columns()["region"].gather(outcome[valid])
     said = pl.DataFrame({"phone": as_e164(value[valid]), "region": regions})
     sentences = said.select(

@@ -12,13 +12,14 @@ import polars as pl
 
 from dialer.base.errors import BadInput
 from dialer.base.words import did_you_mean
-from dialer.contacts.cells import DIGITS_OF_A_NUMBER, Asked, Cells, read_cells
+from dialer.contacts.cells import Asked, Cells, read_cells
 from dialer.contacts.chunks import in_chunks
 from dialer.contacts.columns import dense, number_columns, repeat
 from dialer.contacts.numbers import I32, I64, TYPES, Flags, Sparse, Verdict, as_e164
 from dialer.contacts.reader import READER, index_of
 from dialer.contacts.reasons import explain
 from dialer.contacts.regions import region_of, require_region
+from dialer.contacts.several import DIGITS_OF_A_NUMBER
 from dialer.contacts.texts import as_texts
 
 
@@ -75,7 +76,7 @@ def _normalize_chunk(
     (phone, home, kind, zones), rejected = number_columns(best.value, best.outcome, shown)
     dialable = shown[best.outcome]
     raw = texts[0] if len(texts) == 1 else _pick_texts(texts, chosen)
-    why = explain(best.outcome, rejected, raw, asked, unknown, cells_regions)
+    why = explain(best, rejected, raw, asked, unknown, cells_regions)
     return pl.DataFrame(
         {
             "phone": phone,
@@ -152,6 +153,7 @@ def _pick(cells: list[Cells], chosen: I64) -> Cells:
         _pick_sparse([column.repaired for column in cells], chosen),
         np.zeros(0, dtype=np.int64),
         np.zeros(0, dtype=np.uint64),
+        _pick_sparse([column.undone for column in cells], chosen),
     )
 
 

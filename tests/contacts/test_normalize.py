@@ -91,7 +91,7 @@ def test_a_repair_is_made_where_nothing_is_lost_and_said(text, phone, repaired):
 
 @pytest.mark.parametrize("separator", ["/", ";", ",", " or ", "\n", "|", " ; ", "\r\n", " / "])
 def test_all_dialable_numbers_of_a_cell_are_kept(separator):
-    answer = one(separator.join(["9876543210", "12", "9123456780", "9876543210"]))
+    answer = one(separator.join(["9876543210", "9123456780", "9876543210", "12"]))
     assert answer["phone"] == "+919876543210"
     assert answer["other_phones"] == "+919123456780"
     assert answer["phone_extension"] is None
@@ -254,3 +254,71 @@ def test_of_several_columns_the_one_that_tells_most_says_why(mobile, landline, c
     answer = normalize(rows, ["mobile", "landline"], "IN", types=["mobile"]).row(0, named=True)
     assert (answer["column"], answer["reason"]) == (column, reason)
     assert answer["raw"] == rows[column][0]
+
+
+AROUND = [
+    "\ufeff{}",
+    "\u200b{}",
+    "{}\u200b",
+    "\u202a{}\u202c",
+    "\x00{}",
+    "{}\x00",
+    "({})",
+    "‹{}>",
+    "[{}]",
+    "{};",
+    "{},",
+    "{}|",
+    "{}/",
+    "{}-",
+    "{}.",
+    "={}",
+    "tel:{}",
+    "mobile {}",
+    "-{}",
+    '="{}"',
+    "{} x5",
+    " {} ",
+]
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize(
+    "number",
+    [
+        "1512345678.0",
+        "15123456789.0",
+        "１５１２３４５６７８９.0",
+        "١٥١٢٣٤٥٦٧٨٩٫٠",
+        "15123456789．0",
+        "15123456789.\u200b0",
+    ],
+)
+def test_the_nought_of_a_float_is_no_digit_whatever_is_around_it(around, number):
+    answer = one(around.format(number), "DE")
+    if number == "1512345678.0":
+        assert (answer["phone"], answer["reason"], answer["suggestion"]) == (None, "not_valid", None)
+    else:
+        assert answer["phone"] == "+4915123456789"
+        assert "0 dropped" in answer["repaired"]
+
+
+@pytest.mark.parametrize("around", [each for each in AROUND if "x5" not in each])
+@pytest.mark.parametrize(
+    "number", ["1.51234E+9", "1,51234E9", "1512345678E3", "١.٥١٢٣٤E+9", "１．５Ｅ＋９", "1.5\u200bE9"]
+)
+def test_a_rounded_number_is_damage_whatever_is_around_it(around, number):
+    assert one(around.format(number), "DE")["reason"] == "spreadsheet_damage"
+
+
+@pytest.mark.parametrize("text", ["030.1234.0", "030.12345678.0", "030 12345678.0", "(030) 1234567.01"])
+def test_a_point_that_somebody_wrote_is_what_libphonenumber_says(text):
+    answer = one(text, "DE")
+    assert answer["phone"] == "+49" + "".join(filter(str.isdigit, text))[1:]
+    assert answer["repaired"] is None
+
+
+def test_a_suggestion_is_made_of_what_was_there_before_the_spreadsheet():
+    assert one("1512345678.0", "DE")["suggestion"] is None
+    assert "+442079460018 (GB)" in one("442079460018.0", "US")["suggestion"]
+    assert one("4155552675.5", "US")["suggestion"] is None

@@ -105,7 +105,6 @@ class PartsTaken(ctypes.Structure):
     _fields_ = (
         ("dialable", _POINTER),
         ("parted", _POINTER),
-        ("rank", _POINTER),
         ("other_rows", _POINTER),
         ("other_values", _POINTER),
         ("room", _INT),

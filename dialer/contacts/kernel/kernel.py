@@ -112,14 +112,14 @@ class Kernel:
         rows = len(texts)
         column, region = TextColumn(texts), np.ascontiguousarray(region)
         value, outcome = np.empty(rows, np.uint64), np.empty(rows, np.int32)
-        rest, suspects, extended, parted, rank, other = (np.empty(rows, np.int64) for _ in range(6))
+        rest, suspects, extended, parted, other = (np.empty(rows, np.int64) for _ in range(5))
         head, count, plus = np.empty(rows, np.int32), np.empty(rows, np.uint8), np.empty(rows, np.uint8)
         extensions, other_value = np.empty(rows * VIEW, np.uint8), np.empty(rows, np.uint64)
         arrays = (value, outcome, rest, head, count, plus, suspects, extended, extensions)
         answers = AnswersTaken(*(_address(array) for array in arrays))
         plans = self._given(national, again)
         allowed = np.ascontiguousarray(dialable[: len(self._verdict)] if dialable is not None else ())
-        places = (allowed, parted, rank, other, other_value)
+        places = (allowed, parted, other, other_value)
         parts = PartsTaken(*(_address(array) for array in places), rows)
         self._library.dialer_read(
             ctypes.byref(column.given),
@@ -140,12 +140,7 @@ class Kernel:
             suspects[:suspected].copy(),
             extended[:dialled].copy(),
             as_texts_of(extensions[: dialled * VIEW].copy(), dialled, column.data),
-            Parts(
-                parted[:chosen].copy(),
-                rank[:chosen].copy(),
-                other[:others].copy(),
-                other_value[:others].copy(),
-            ),
+            Parts(parted[:chosen].copy(), other[:others].copy(), other_value[:others].copy()),
         )
 
     def abroad(self, digits: U64) -> tuple[U64, I32]:

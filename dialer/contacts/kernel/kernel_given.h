@@ -80,8 +80,7 @@ typedef struct {
 /* Cells of several numbers, of which one was chosen: what is wanted, and where to say so. */
 typedef struct {
     const uint8_t *dialable; /* of each outcome: whether its numbers may be called */
-    int64_t *parted;         /* rows whose answer is that of a part, */
-    int64_t *rank;           /* and of which one, counted from 1 */
+    int64_t *parted;         /* rows whose answer is that of the first number in them */
     int64_t *other_rows;     /* the other dialable numbers of these rows */
     uint64_t *other_values;
     int64_t room;            /* for so many others */

@@ -53,17 +53,90 @@ static Part read_one(const Plans *plans, const Parts *parts, Text text, int64_t 
     return part;
 }
 
-static int is_separator(uint8_t byte) { return byte == ';' || byte == ',' || byte == '|' || byte == '/'; }
+enum { NUMBERS_MAX = 8, CELL_MAX = 4096, SURELY_TOO_LONG = 22, LEAVE = 0, CHOSEN, ASK_PYTHON };
 
-/* Returns how many bytes separate two numbers here, in text that has no control characters. */
-static int64_t separator_at(Text text, int64_t at) {
-    int64_t size = 0;
-    while (at + size < text.size && is_separator(text.bytes[at + size]))
-        size++;
-    if (size)
-        return size;
-    if (text.bytes[at] == '&')
+/* One of the numbers in a cell. */
+typedef struct {
+    Part part;
+    int digits, begins;
+} Numeral;
+
+/* A cell that is being split. */
+typedef struct {
+    const Plans *plans;
+    const Parts *parts;
+    Text text;
+    int64_t region;
+    Numeral found[NUMBERS_MAX];
+    int count;
+} Cell;
+
+static int digits_in(Text text) {
+    int digits = 0;
+    for (int64_t at = 0; at < text.size; at++)
+        digits += is_plain_digit(text.bytes[at]);
+    return digits;
+}
+
+/* Returns the text between two places of a cell. */
+static Text between(const Cell *cell, int64_t begin, int64_t end) {
+    Text text = {cell->text.bytes + begin, end - begin};
+    return text;
+}
+
+/* Reads what stands between two places of a cell. */
+static Part read_there(const Cell *cell, int64_t begin, int64_t end) {
+    Part part = read_one(cell->plans, cell->parts, between(cell, begin, end), cell->region);
+    part.extension = (uint16_t)(part.extension + begin);
+    return part;
+}
+
+/* Notes a number; returns whether that can be done here. */
+static int add_number(Cell *cell, Part part, int digits, int begins) {
+    if (part.outcome < 0 || cell->count == NUMBERS_MAX)
+        return 0;
+    Numeral number = {part, digits, begins};
+    cell->found[cell->count++] = number;
+    return 1;
+}
+
+/* Notes the number of a piece, or both if a bare slash separates them; returns whether that can be done here. */
+static int add_piece(Cell *cell, int64_t begin, int64_t end, int begins) {
+    Text piece = between(cell, begin, end);
+    int digits = digits_in(piece), marks = 1;
+    int64_t slash = 0, behind = 0;
+    if (!digits)
         return 1;
+    for (int64_t at = 0; at < piece.size; at++) {
+        uint8_t byte = piece.bytes[at];
+        marks &= is_plain_digit(byte) || byte == ' ' || byte == '+' || (byte >= '(' && byte <= '/' && byte != ',');
+        if (byte != '/')
+            continue;
+        if (slash && behind != begin + at)
+            behind = -1;
+        else if (!slash)
+            slash = begin + at, behind = slash + 1;
+        else
+            behind++;
+        if (behind < 0)
+            break;
+    }
+    Part whole = read_there(cell, begin, end);
+    if (!slash || digits < 2 * NUMBER_DIGITS || whole.valid)
+        return add_number(cell, whole, digits, begins);
+    if (behind < 0 || (whole.outcome < 0 && !(marks && digits >= SURELY_TOO_LONG)))
+        return 0;
+    Part left = read_there(cell, begin, slash);
+    int before = digits_in(between(cell, begin, slash)), after = digits - before;
+    if (left.outcome < 0)
+        return 0;
+    if (before < NUMBER_DIGITS || after < NUMBER_DIGITS || !left.dialable)
+        return add_number(cell, whole, digits, begins);
+    return add_number(cell, left, before, begins) && add_number(cell, read_there(cell, behind, end), after, 0);
+}
+
+/* Returns how many bytes a word takes that separates two numbers here. */
+static int64_t word_between(Text text, int64_t at) {
     const uint8_t *byte = text.bytes + at;
     int64_t left = text.size - at;
     if (byte[0] != ' ')
@@ -75,63 +148,85 @@ static int64_t separator_at(Text text, int64_t at) {
     return 0;
 }
 
-enum { PARTS_MAX = 8, PART_DIGITS = 7, CELL_MAX = 4096, LEAVE = 0, CHOSEN, ASK_PYTHON };
+/* Splits a cell into its numbers as several.py does; returns whether that can be done here. */
+static int split_cell(Cell *cell) {
+    Text text = cell->text;
+    int begins = 1, digits = 0;
+    int64_t begin = 0, at = 0;
+    while (at < text.size) {
+        uint8_t byte = text.bytes[at];
+        int64_t word = word_between(text, at), next = at + 1;
+        int separates = word || byte == ';' || byte == ',' || byte == '|' || byte == '&';
+        if (byte == '/') {
+            while (next < text.size && text.bytes[next] == '/')
+                next++;
+            int spaced = (at > begin && text.bytes[at - 1] == ' ') || (next < text.size && text.bytes[next] == ' ');
+            separates = spaced && digits >= NUMBER_DIGITS;
+        }
+        if (!separates) {
+            digits += is_plain_digit(byte);
+            at = next;
+            continue;
+        }
+        if (!add_piece(cell, begin, at, begins))
+            return 0;
+        begins = word > 0 || (begins && !digits);
+        begin = at = word ? at + word : next;
+        digits = 0;
+        /* What begins with a letter may be an extension. */
+        if (!word && byte != '/') {
+            while (next < text.size && (word_between(text, next) == 0) && strchr(" ;,|&", text.bytes[next]))
+                next++;
+            if (next < text.size && (is_ascii_letter(text.bytes[next]) || strchr("#~", text.bytes[next])))
+                return 0;
+        }
+    }
+    return add_piece(cell, begin, at, begins);
+}
 
-/* Chooses among the numbers of a cell as cells.py does, where they are plain ASCII; `whole` becomes the answer.
- * Returns LEAVE where the cell as a whole is the answer. */
+/* Chooses among the numbers of a cell as several.py does, where they are plain ASCII and the first one is the answer;
+ * `whole` becomes that. Returns LEAVE where the cell as a whole is the answer. */
 static int choose(const Plans *plans, Parts *parts, Text text, int64_t region, int64_t row, Part *whole) {
-    Part found[PARTS_MAX];
-    int count = 0, longer = 0, valid = 0;
+    Cell cell = {.plans = plans, .parts = parts, .text = text, .region = region, .count = 0};
     if (text.size > CELL_MAX)
         return ASK_PYTHON;
-    /* ',,' waits for an extension. What a spreadsheet made of a number is for mend.py. */
-    for (int64_t at = 0; at + 1 < text.size; at++) {
+    /* ',,' waits for an extension. */
+    for (int64_t at = 0; at + 1 < text.size; at++)
         if (text.bytes[at] == ',' && text.bytes[at + 1] == ',')
             return LEAVE;
-        if (text.bytes[at] == '.' && text.bytes[at + 1] == '0')
+    if (!split_cell(&cell))
+        return ASK_PYTHON;
+    const Numeral *found = cell.found, *first = cell.found;
+    int longer = 0, useful = 0;
+    for (int index = 1; index < cell.count; index++) {
+        longer += found[index].digits >= NUMBER_DIGITS;
+        useful |= found[index].part.dialable | found[index].part.valid;
+        /* What stands behind a fragment is not sure. */
+        if (index > 1 && !found[index].begins && !found[index - 1].part.dialable &&
+            found[index - 1].digits < NUMBER_DIGITS)
             return ASK_PYTHON;
     }
-    for (int64_t begin = 0, at = 0; at <= text.size; at++) {
-        int64_t gap = at < text.size ? separator_at(text, at) : 1;
-        if (!gap)
-            continue;
-        Text part = {text.bytes + begin, at - begin};
-        int digits = 0;
-        for (int64_t place = 0; place < part.size; place++)
-            digits += (uint8_t)(part.bytes[place] - '0') < 10;
-        if (digits) {
-            if (count == PARTS_MAX)
-                return ASK_PYTHON;
-            found[count] = read_one(plans, parts, part, region);
-            if (found[count].outcome < 0)
-                return ASK_PYTHON;
-            found[count].extension = (uint16_t)(found[count].extension + begin);
-            valid += found[count].valid;
-            longer += digits >= PART_DIGITS;
-            count++;
-        }
-        begin = at + gap;
-        at = begin - 1;
-    }
-    if (longer < 2 && valid < 2 && !(valid && !whole->valid))
+    if (cell.count < 2 || (whole->valid && !(first->part.dialable && first->digits >= NUMBER_DIGITS && longer)))
         return LEAVE;
-    int best = 0;
-    for (int index = 1; index < count; index++)
-        if (found[index].dialable > found[best].dialable ||
-            (found[index].dialable == found[best].dialable && found[index].valid > found[best].valid))
-            best = index;
-    if (parts->counts[1] + count > parts->room)
+    if (!first->part.dialable) {
+        if (useful || first->part.valid)
+            return ASK_PYTHON;
+        /* The first one says why none can be dialled. */
+        if (longer + (first->digits >= NUMBER_DIGITS) < 2)
+            return LEAVE;
+    }
+    if (parts->counts[1] + cell.count > parts->room)
         return ASK_PYTHON;
-    *whole = found[best];
-    parts->parted[parts->counts[0]] = row;
-    parts->rank[parts->counts[0]++] = best + 1;
-    for (int index = 0; index < count; index++) {
-        int new = found[index].dialable && found[index].value != whole->value;
-        for (int before = 0; before < index; before++)
-            new = new && !(found[before].dialable && found[before].value == found[index].value);
+    *whole = first->part;
+    parts->parted[parts->counts[0]++] = row;
+    for (int index = 1; index < cell.count; index++) {
+        const Part *part = &found[index].part;
+        int new = part->dialable && part->value != whole->value;
+        for (int before = 1; before < index; before++)
+            new = new && !(found[before].part.dialable && found[before].part.value == part->value);
         if (new) {
             parts->other_rows[parts->counts[1]] = row;
-            parts->other_values[parts->counts[1]++] = found[index].value;
+            parts->other_values[parts->counts[1]++] = part->value;
         }
     }
     return CHOSEN;

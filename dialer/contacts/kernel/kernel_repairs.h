@@ -5,53 +5,49 @@
 
 #include "kernel_given.h"
 
-enum { DAMAGED = 1, PARTED = 2, HIDDEN = 4, ROOMY = 8, FLOAT_DIGITS = 7 };
+enum { DAMAGED = 1, PARTED = 2, HIDDEN = 4, ROOMY = 8, NUMBER_DIGITS = 7 };
 
-static int may_be_space(uint8_t byte) { return byte <= ' ' || byte >= 0x80; }
+/* Returns whether a byte is a character that mend.py may drop, a part of one, or a digit of another script. */
+static int is_strange(uint8_t byte) { return byte < 0x20 || byte >= 0x7F; }
 
-/* Returns whether a text may be a number to which a spreadsheet put a fraction: '919876543210.0'. */
-static int may_be_float(Text text) {
-    int64_t at = 0, begin;
-    while (at < text.size && may_be_space(text.bytes[at]))
+static int is_plain_digit(uint8_t byte) { return (uint8_t)(byte - '0') < 10; }
+
+/* Returns whether nothing but zeros stands between a place and the next that is no digit. */
+static int ends_in_zeros(Text text, int64_t at) {
+    while (at < text.size && text.bytes[at] == '0')
         at++;
-    at += at < text.size && text.bytes[at] == '+';
-    for (begin = at; at < text.size && (uint8_t)(text.bytes[at] - '0') < 10; at++)
-        ;
-    if (at - begin < FLOAT_DIGITS || at == text.size || (text.bytes[at] != '.' && text.bytes[at] != ','))
-        return 0;
-    for (begin = ++at; at < text.size && text.bytes[at] == '0'; at++)
-        ;
-    if (at == begin)
-        return 0;
-    while (at < text.size && may_be_space(text.bytes[at]))
-        at++;
-    return at == text.size;
-}
-
-/* Returns whether a text may be a number like 9.1E+11 as a whole. */
-static int may_be_scientific(Text text) {
-    for (int64_t at = 0; at < text.size; at++) {
-        uint8_t byte = text.bytes[at];
-        if ((uint8_t)(byte - '0') >= 10 && byte != '.' && byte != ',' && byte != '+' && byte != '-' &&
-            (byte | 32) != 'e' && !may_be_space(byte))
-            return 0;
-    }
-    return 1;
+    return at == text.size || !is_plain_digit(text.bytes[at]);
 }
 
 /* Returns what mend.py may find here, and sometimes more. */
 static int suspicion(Text text) {
     const uint8_t *byte = text.bytes;
-    int64_t size = text.size, digits = 0;
-    int found = 0, powers = 0;
+    int64_t size = text.size, digits = 0, run = 0;
+    int found = 0, made = 0;
     for (int64_t at = 0; at < size; at++) {
         uint8_t here = byte[at], next = at + 1 < size ? byte[at + 1] : 0, third = at + 2 < size ? byte[at + 2] : 0;
-        digits += (uint8_t)(here - '0') < 10 || here >= 0xC0;
-        if (here < 0x20 || here >= 0x80)
+        int follows = at + 1 < size && (is_plain_digit(next) || is_strange(next));
+        if (is_plain_digit(here)) {
+            digits++;
+            run++;
+            continue;
+        }
+        digits += here >= 0xC0;
+        if (is_strange(here))
             found |= HIDDEN;
         switch (here) {
         case '=': case '"': case '\'': case '`':
             found |= DAMAGED;
+            break;
+        case '.':
+            /* 919876543210.0 */
+            made |= follows;
+            if (run >= NUMBER_DIGITS && next == '0' && ends_in_zeros(text, at + 1))
+                found |= DAMAGED;
+            break;
+        case 0xD9: case 0xEF:
+            /* A point or an E of another script. */
+            made |= 1;
             break;
         case 0xE2:
             if (next == 0x80 && third >= 0x98 && third <= 0x9F)
@@ -62,10 +58,21 @@ static int suspicion(Text text) {
                 found |= DAMAGED;
             break;
         case 'e': case 'E':
-            if (at > 0 && (uint8_t)(byte[at - 1] - '0') < 10)
-                powers |= (uint8_t)(next - '0') < 10 || next == '+' || next == '-';
+            /* 9.1E+11 */
+            if (at > 0 && (is_plain_digit(byte[at - 1]) || is_strange(byte[at - 1])) &&
+                (follows || next == '+' || next == '-')) {
+                made |= 1;
+                if (run && !is_strange(next))
+                    found |= DAMAGED;
+            }
             break;
-        case ';': case ',': case '|': case '/': case '\r': case '\n': case '&':
+        case ',':
+            made |= follows;
+            if (run >= NUMBER_DIGITS && next == '0' && ends_in_zeros(text, at + 1))
+                found |= DAMAGED;
+            found |= PARTED;
+            break;
+        case ';': case '|': case '/': case '\r': case '\n': case '&':
             found |= PARTED;
             break;
         case 'o': case 'O':
@@ -79,14 +86,15 @@ static int suspicion(Text text) {
         default:
             break;
         }
+        run = 0;
     }
     /* Without digits it is no number, whatever is done to it. */
     if (!digits)
         return 0;
-    if (digits >= 14)
+    if (digits >= 2 * NUMBER_DIGITS)
         found |= ROOMY;
-    /* In a cell of several numbers any of them may have been written like that. */
-    if ((powers && (found & PARTED || may_be_scientific(text))) || may_be_float(text))
+    /* Something may hide between a number and what a spreadsheet put behind it. */
+    if (made && found & HIDDEN)
         found |= DAMAGED;
     return found;
 }

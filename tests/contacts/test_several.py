@@ -1,0 +1,149 @@
+"""Which number of a cell is dialled: one that somebody wrote, never a piece of one."""
+
+import random
+from itertools import product
+from typing import Any
+
+import phonenumbers
+import polars as pl
+import pytest
+from phonenumbers import PhoneNumberFormat, format_number
+
+from dialer.contacts import normalize
+
+pytestmark = pytest.mark.usefixtures("way")
+
+REGIONS = [
+    "DE",
+    "AT",
+    "CH",
+    "IT",
+    "FR",
+    "GB",
+    "HU",
+    "RO",
+    "TR",
+    "US",
+    "BR",
+    "IN",
+    "JP",
+    "AU",
+    "EG",
+    "LB",
+    "SE",
+]
+
+
+def one(text: str, region: str) -> dict[str, Any]:
+    """Return the answer for a list of one cell."""
+    return normalize(pl.DataFrame({"phone": [text]}), "phone", region).row(0, named=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "phone", "others"),
+    [
+        ("089/1234567; 0171/7654321", "DE", "+49891234567", "+491717654321"),
+        ("089 / 1234567, 0171 / 7654321", "DE", "+49891234567", "+491717654321"),
+        ("089/1234567/0171/7654321", "DE", "+49891234567", "+491717654321"),
+        ("+49 171/2345678, +49 172/2345678", "DE", "+491712345678", "+491722345678"),
+        ("0664/1234567, 0664/7654321", "AT", "+436641234567", "+436647654321"),
+        ("01/5123456, 0664/1234567", "AT", "+4315123456", "+436641234567"),
+        ("022/123 45 67; 079/123 45 67", "CH", "+41221234567", "+41791234567"),
+        ("0171 2345678/0171 2345679", "DE", "+491712345678", "+491712345679"),
+        ("0999 1234567; 0171 2345678", "DE", "+491712345678", None),
+        ("Hotel 5, +4989123456", "DE", "+4989123456", None),
+        ("12345 or 0171 2345678", "DE", "+491712345678", None),
+        ("0171 2345678, 089, 1234567", "DE", "+491712345678", None),
+        ("0171 2345678, 089, +43 664 1234567", "DE", "+491712345678", "+436641234567"),
+        ("+14155552\x1f671, +14155552672", "US", "+14155552671", "+14155552672"),
+        ("919876543210.0; 919123456780.0", "IN", "+919876543210", "+919123456780"),
+        ("919876543210,0; 919123456780,0", "IN", "+919876543210", "+919123456780"),
+    ],
+)
+def test_of_several_numbers_the_first_is_dialled_and_the_others_are_kept(text, region, phone, others):
+    answer = one(text, region)
+    assert (answer["phone"], answer["other_phones"]) == (phone, others)
+    assert "number of the cell used" in answer["repaired"]
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("0176/871633", "DE"),
+        ("0999/1234567", "AT"),
+        ("0171\n2345678", "DE"),
+        ("0171,2345678", "DE"),
+        ("0171;2345678", "DE"),
+        ("+44; 2079460018", "US"),
+        ("+44,2079460018", "US"),
+        ("4,155,552,671", "US"),
+        ("0171, 2345678, 0172 2345678", "DE"),
+    ],
+)
+def test_a_piece_of_a_number_is_nobodys_number(text, region):
+    answer = one(text, region)
+    assert answer["phone"] is None
+    assert answer["reason"] in ("not_possible", "not_valid")
+
+
+def test_it_is_said_that_a_number_may_begin_elsewhere():
+    answer = one("0171, 2345678", "DE")
+    assert answer["detail"] == "the cell holds pieces, and it is not sure where a number begins"
+    assert "semicolon" in answer["suggestion"]
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "phone", "extension"),
+    [
+        ("0)09793)6/9598)660", "LB", "+979369598660", None),
+        ("-06/37 5881 55, ANEXO.-106474990629270＃", "MC", "+377637588155", "106474990629270"),
+        ("08~008~508997; 0044800853707", "EG", "+208008508997", "0044800853707"),
+        ("9655999/8758 ДОБ -1249803998", "KW", "+96559998758", "1249803998"),
+        ("0180012/3456  \u017fxt  7123229.", "AU", "+611800123456", "7123229"),
+        ("+1 415 555 2671, ext. 1234567", "US", "+14155552671", "1234567"),
+        ("+14155552671;ext=1234567", "US", "+14155552671", "1234567"),
+        ("+14155552671,,1234567", "US", "+14155552671", "1234567"),
+        ("089/1234567", "DE", "+49891234567", None),
+    ],
+)
+def test_what_is_one_number_to_libphonenumber_is_one_here(text, region, phone, extension):
+    answer = one(text, region)
+    assert (answer["phone"], answer["phone_extension"], answer["repaired"]) == (phone, extension, None)
+
+
+def written(random_: random.Random, region: str, valid: bool) -> tuple[str, str]:
+    """Return a random number as area/number, and in E.164."""
+    while True:
+        number = phonenumbers.example_number_for_type(region, random_.choice([0, 1]))
+        digits = str(number.national_number)
+        kept = len(digits) - random_.choice([3, 4, 5, 6]) if valid else 0
+        number.national_number = int(
+            digits[:kept] + "".join(random_.choices("0123456789", k=len(digits) - kept))
+        )
+        groups = format_number(number, PhoneNumberFormat.NATIONAL).replace("-", " ").split()
+        if phonenumbers.is_valid_number(number) is valid and len(groups) > 1:
+            return f"{groups[0]}/{''.join(groups[1:])}", format_number(number, PhoneNumberFormat.E164)
+
+
+def test_two_numbers_of_area_and_number_are_both_found_in_any_country():
+    random_ = random.Random(17)
+    cells = [
+        (*written(random_, region, True), *written(random_, region, True), separator, region)
+        for region, separator, _ in product(REGIONS, ("; ", ", ", " / ", "/", "\n"), range(5))
+    ]
+    rows = pl.DataFrame(
+        [(a + separator + b, region) for a, _, b, _, separator, region in cells], ["phone", "r"], orient="row"
+    )
+    answer = normalize(rows, "phone", None, "r")
+    assert answer["phone"].to_list() == [first for _, first, *_ in cells]
+    others = [second if second != first else None for _, first, _, second, *_ in cells]
+    assert answer["other_phones"].to_list() == others
+
+
+def test_a_number_that_does_not_exist_never_becomes_another_one():
+    random_ = random.Random(18)
+    cells = [(*written(random_, region, False), region) for region in REGIONS for _ in range(60)]
+    rows = pl.DataFrame([(text, region) for text, _, region in cells], ["phone", "r"], orient="row")
+    for (text, _, region), phone in zip(cells, normalize(rows, "phone", None, "r")["phone"], strict=True):
+        if phone is not None:
+            assert phonenumbers.parse(text, region) == phonenumbers.parse(phone)
