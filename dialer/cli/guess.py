@@ -79,6 +79,21 @@ def which_phone(campaign: Campaign) -> str:
     return "\n".join(lines)
 
 
+def which_region(one: ListFile, campaign: Campaign) -> str:
+    """Return what to put into the campaign file so that numbers without a country code can be read."""
+    column = country_column(one)
+    said = f"{campaign.where('list')}: numbers without a country code need a line below [list]: "
+    if column is None:
+        return f'{said}region = "DE", if they are German, or region_column = the column that names countries'
+    return f"{said}region_column = {json.dumps(column, ensure_ascii=False)}"
+
+
+def country_column(one: ListFile) -> str | None:
+    """Return the column of a list whose first rows name countries, if there is one."""
+    batch = next(iter(one.batches(SAMPLE_ROWS)), None)
+    return None if batch is None else _country_column(batch.rows)
+
+
 def shares(guess: Guess, written: Sequence[str]) -> list[str]:
     """Return a line for each proposal: how it is written, and how many of its cells could be dialled."""
     wide = max((len(text) for text in written), default=0)

@@ -13,7 +13,7 @@ from dialer.campaign import Campaign
 from dialer.cli.checked import print_check
 from dialer.cli.deployment import CampaignName, Config, campaign_of, open_store, rules_of, settings_of
 from dialer.cli.expected import hours_lines, reach_json, reach_lines, sighted, warn_of_never
-from dialer.cli.guess import which_phone
+from dialer.cli.guess import which_phone, which_region
 from dialer.cli.show import loading_bar, out, print_books, print_json
 from dialer.providers.registry import check_account
 
@@ -50,6 +50,8 @@ def check(
     out().print(f"{said.name}: account {account.name}, agent {said.call.agent}", markup=False)
     for one, books in zip(lists, all_books, strict=True):
         print_check(one.info, books)
+        if books.reasons["no_region"] and not (said.list.region or said.list.region_column):
+            out().print(f"  {which_region(one, said)}", markup=False, soft_wrap=True)
     for line in (*hours_lines(said, now_us), *reach_lines(found, seen.do_not_call)):
         out().print(line, markup=False, soft_wrap=True)
     return 0

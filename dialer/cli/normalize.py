@@ -15,7 +15,7 @@ from cyclopts import Parameter
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from dialer.base.errors import BadInput
-from dialer.cli.guess import guess_columns, shares
+from dialer.cli.guess import country_column, guess_columns, shares
 from dialer.cli.show import err, most_first, out, print_json
 from dialer.contacts.reader import READER
 from dialer.lists import ListFile, open_list, shown
@@ -92,7 +92,10 @@ def _print(one: ListFile, books: CleanBooks, to: Path, rejects: Path | None, *, 
     elif left:
         console.print(f"{left} rows were left out; to see them: --rejects rejects.csv", markup=False)
     if books.reasons["no_region"] and not region_known:
-        console.print("numbers without a country code need --region or --region-column", markup=False)
+        named = country_column(one)
+        column = shlex.quote(named) if named else "the column that names countries"
+        said = f"--region DE, if they are German, or --region-column {column}"
+        console.print(f"numbers without a country code need {said}", markup=False, soft_wrap=True)
 
 
 def _which_phone(one: ListFile, region: str | None, region_column: str | None) -> str:

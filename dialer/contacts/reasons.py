@@ -179,7 +179,7 @@ def _sentences(
         case "no_digits":
             return "there is no digit in the cell", None
         case "spreadsheet_damage":
-            return "a spreadsheet rounded the number, its last digits are lost", _AS_TEXT
+            return "a spreadsheet rounded or calculated the number, its own digits are lost", _AS_TEXT
         case "emergency_or_short":
             return f"{counted}: an emergency number or a short code, which nobody can be reached at", None
         case "type_not_allowed":

@@ -216,3 +216,20 @@ def test_a_list_whose_name_is_no_text_is_read_and_told(
     assert main(["suppress", "import", str(place), "--phone", "mobile", "--reason", "asked"]) == 0
     assert main(["suppress", "list", "--json"]) == 0
     assert rf'"li\\xffst.{ending}"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_check_and_normalize_say_where_the_region_of_numbers_may_come_from(
+    spring: Path, capsys: pytest.CaptureFixture[str], named: bool
+) -> None:
+    spring.write_text('[list]\nfiles = ["people.csv"]\nphone = "mobile"\n' + CALL)
+    if not named:
+        (spring.parent / "people.csv").write_text("key,mobile\nk1,020 7946 0018\n")
+    assert main(["check", "spring"]) == 0
+    wanted = 'region_column = "country"' if named else 'region = "DE", if they are German'
+    said = capsys.readouterr().out
+    assert f"numbers without a country code need a line below [list]: {wanted}" in said
+    file = str(spring.parent / "people.csv")
+    assert main(["normalize", file, "--phone", "mobile", "--to", "clean.csv"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith("--region-column country" if named else "the column that names countries")
