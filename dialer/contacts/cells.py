@@ -94,6 +94,8 @@ def read_cells(texts: pl.Series, asked: Asked, damaged: pl.Series | None = None)
 def _suspects(texts: pl.Series, numbers: Numbers, asked: Asked) -> I64:
     """Return the rows that a repair may change; texts of digits and marks only need none."""
     rows = numbers.unusual
+    if not len(rows):
+        return rows
     valid = asked.reader.outcomes.verdicts()[numbers.outcome[rows]] == Verdict.VALID
     unusual = pl.DataFrame({"text": texts.gather(rows).fill_null(""), "valid": valid})
     text, valid_alone = pl.col("text"), pl.col("valid")

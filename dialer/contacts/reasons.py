@@ -89,6 +89,8 @@ def explain(
 
 def _look_again(written: Written, rows: I64, undone: Sparse) -> None:
     """Count what is written in the rejected `rows` without what a spreadsheet added to it."""
+    if not len(undone.rows):
+        return
     place = np.searchsorted(rows, undone.rows)
     rejected = np.append(rows, -1)[place] == undone.rows
     if rejected.any():
@@ -240,7 +242,7 @@ def _with_plus(
     rows = np.flatnonzero(worth & (written.digits >= least) & (written.digits <= most))
     value, outcome = asked.reader.read_abroad(written.value[rows])
     valid = asked.reader.outcomes.verdicts()[outcome] == Verdict.VALID
-    valid &= ~raw.gather(rejected[rows]).str.contains(_FRACTION).to_numpy()
+    valid[valid] = ~raw.gather(rejected[rows[valid]]).str.contains(_FRACTION).to_numpy()
     regions = asked.reader.outcomes.columns()["region"].gather(outcome[valid])
     said = pl.DataFrame({"phone": as_e164(value[valid]), "region": regions})
     sentences = said.select(

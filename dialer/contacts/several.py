@@ -116,11 +116,8 @@ def choose(whole_valid: bool, pieces: Sequence[Piece], read: Callable[[str], Rea
     if any(answer.dialable for answer in answers):
         return TORN
     valid = [rank for rank, answer in enumerate(answers) if answer.valid and sure[rank]]
-    if valid or sum(long) >= 2:
-        # None can be dialled; the one that tells most says why.
-        rank = valid[0] if valid else 0
-        return Choice(answers[rank].at, rank + 1)
-    return None
+    # It is not allowed to dial any of them, and the first one says why.
+    return Choice(answers[valid[0]].at, valid[0] + 1) if valid else None
 
 
 def said_of_rank(rank: int) -> str:

@@ -212,12 +212,15 @@ static void read_block(const Texts *texts, const Plans *plans, const uint32_t ki
         answers->value[here] = block->value[row];
         answers->outcome[here] = outcome;
         const Slot *slot = &block->slot[row];
-        if (RARELY(outcome < 0 && parts && block->suspicion[row] & PARTED && block->many[row])) {
-            /* Too many digits for one number: two of them are the answer, whatever the whole would be. */
+        int suspected = block->suspicion[row] & (DAMAGED | HIDDEN | PARTED);
+        if (RARELY(outcome < 0 && parts && suspected == PARTED && block->many[row])) {
+            /* Too many digits for one number: nobody knows yet whether it is valid. */
             int64_t mine = region ? region[here] : 0;
-            Part whole = {0, UNDECIDED, 0, 0, 1, 0};
-            if (!(block->suspicion[row] & (DAMAGED | HIDDEN)) &&
-                choose(plans, parts, block->text[row], mine, here, &whole) == CHOSEN) {
+            Part whole = {0, UNDECIDED, 0, 0, PERHAPS, 0};
+            int choice = choose(plans, parts, block->text[row], mine, here, &whole);
+            if (choice == LEAVE)
+                suspected = 0;
+            if (choice == CHOSEN) {
                 answers->value[here] = whole.value;
                 answers->outcome[here] = whole.outcome;
                 extend(texts, answers, here, block->text[row], &whole);
@@ -226,8 +229,7 @@ static void read_block(const Texts *texts, const Plans *plans, const uint32_t ki
         }
         if (RARELY(outcome < 0)) {
             leave(answers, here, slot, block->many[row]);
-            /* Nobody knows yet whether it is valid. */
-            if (parts && (block->suspicion[row] & (DAMAGED | HIDDEN | PARTED) || block->text[row].size < 0))
+            if (parts && (suspected || block->text[row].size < 0))
                 answers->suspects[answers->counts[1]++] = here;
             continue;
         }

@@ -53,7 +53,9 @@ static Part read_one(const Plans *plans, const Parts *parts, Text text, int64_t 
     return part;
 }
 
-enum { NUMBERS_MAX = 8, CELL_MAX = 4096, SURELY_TOO_LONG = 22, LEAVE = 0, CHOSEN, ASK_PYTHON };
+enum { NUMBERS_MAX = 8, CELL_MAX = 4096, PERHAPS = 2, LEAVE = 0, CHOSEN, ASK_PYTHON };
+/* An international prefix has up to 8 digits (Australia), a calling code 3, a national number 17 (Japan). */
+enum { SURELY_TOO_LONG = 29 };
 
 /* One of the numbers in a cell. */
 typedef struct {
@@ -185,7 +187,7 @@ static int split_cell(Cell *cell) {
 }
 
 /* Chooses among the numbers of a cell as several.py does, where they are plain ASCII and the first one is the answer;
- * `whole` becomes that. Returns LEAVE where the cell as a whole is the answer. */
+ * `whole`, which may be valid or not or PERHAPS, becomes that. Returns LEAVE where the whole is the answer. */
 static int choose(const Plans *plans, Parts *parts, Text text, int64_t region, int64_t row, Part *whole) {
     Cell cell = {.plans = plans, .parts = parts, .text = text, .region = region, .count = 0};
     if (text.size > CELL_MAX)
@@ -199,23 +201,18 @@ static int choose(const Plans *plans, Parts *parts, Text text, int64_t region, i
     const Numeral *found = cell.found, *first = cell.found;
     int longer = 0, useful = 0;
     for (int index = 1; index < cell.count; index++) {
-        longer += found[index].digits >= NUMBER_DIGITS;
+        longer |= found[index].digits >= NUMBER_DIGITS;
         useful |= found[index].part.dialable | found[index].part.valid;
         /* What stands behind a fragment is not sure. */
         if (index > 1 && !found[index].begins && !found[index - 1].part.dialable &&
             found[index - 1].digits < NUMBER_DIGITS)
             return ASK_PYTHON;
     }
-    if (cell.count < 2 || (whole->valid && !(first->part.dialable && first->digits >= NUMBER_DIGITS && longer)))
+    if (cell.count < 2 || !(useful || first->part.dialable || first->part.valid))
         return LEAVE;
-    if (!first->part.dialable) {
-        if (useful || first->part.valid)
-            return ASK_PYTHON;
-        /* The first one says why none can be dialled. */
-        if (longer + (first->digits >= NUMBER_DIGITS) < 2)
-            return LEAVE;
-    }
-    if (parts->counts[1] + cell.count > parts->room)
+    if (!(first->part.dialable && first->digits >= NUMBER_DIGITS && longer) && whole->valid)
+        return whole->valid == PERHAPS ? ASK_PYTHON : LEAVE;
+    if (!first->part.dialable || parts->counts[1] + cell.count > parts->room)
         return ASK_PYTHON;
     *whole = first->part;
     parts->parted[parts->counts[0]++] = row;

@@ -25,13 +25,13 @@ static int suspicion(Text text) {
     int64_t size = text.size, digits = 0, run = 0;
     int found = 0, made = 0;
     for (int64_t at = 0; at < size; at++) {
-        uint8_t here = byte[at], next = at + 1 < size ? byte[at + 1] : 0, third = at + 2 < size ? byte[at + 2] : 0;
-        int follows = at + 1 < size && (is_plain_digit(next) || is_strange(next));
+        uint8_t here = byte[at];
         if (is_plain_digit(here)) {
             digits++;
             run++;
             continue;
         }
+        uint8_t next = at + 1 < size ? byte[at + 1] : ' ', third = at + 2 < size ? byte[at + 2] : ' ';
         digits += here >= 0xC0;
         if (is_strange(here))
             found |= HIDDEN;
@@ -41,7 +41,7 @@ static int suspicion(Text text) {
             break;
         case '.':
             /* 919876543210.0 */
-            made |= follows;
+            made |= is_plain_digit(next) || is_strange(next);
             if (run >= NUMBER_DIGITS && next == '0' && ends_in_zeros(text, at + 1))
                 found |= DAMAGED;
             break;
@@ -60,14 +60,14 @@ static int suspicion(Text text) {
         case 'e': case 'E':
             /* 9.1E+11 */
             if (at > 0 && (is_plain_digit(byte[at - 1]) || is_strange(byte[at - 1])) &&
-                (follows || next == '+' || next == '-')) {
+                (is_plain_digit(next) || is_strange(next) || next == '+' || next == '-')) {
                 made |= 1;
                 if (run && !is_strange(next))
                     found |= DAMAGED;
             }
             break;
         case ',':
-            made |= follows;
+            made |= is_plain_digit(next) || is_strange(next);
             if (run >= NUMBER_DIGITS && next == '0' && ends_in_zeros(text, at + 1))
                 found |= DAMAGED;
             found |= PARTED;
