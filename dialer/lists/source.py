@@ -224,5 +224,5 @@ def readable(path: Path) -> Iterator[Any]:
         raise BadInput(f"{path}: may not be read by this user; change its permissions") from error
     except (OSError, EOFError, zlib.error) as error:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            raise BadInput(f"{path}: the name is longer than that of any file; look how it is written") from error
+            raise BadInput(f"{path}: no file has so long a name; look how it is written") from error
         raise BadInput(f"{path}: cannot be read to its end ({error}); copy or make it anew") from error
