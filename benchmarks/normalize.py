@@ -31,7 +31,7 @@ from phonenumbers.timezone import time_zones_for_number
 
 from dialer.contacts import normalize, parse_numbers
 from dialer.contacts.numbers import TYPES
-from dialer.contacts.reader import READER
+from dialer.contacts.reading.reader import READER
 
 ROWS, SEED, ROUNDS = 1_000_000, 7, 5
 PYTHON_ROWS, RUST_ROWS = 10_000, 100_000

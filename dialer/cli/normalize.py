@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from dialer.base.errors import BadInput
 from dialer.cli.guess import country_column, guess_columns, shares
 from dialer.cli.show import err, most_first, out, print_json
-from dialer.contacts.reader import READER
+from dialer.contacts.reading.reader import READER
 from dialer.lists import ListFile, open_list, shown
 from dialer.lists.names import spoken_names
 from dialer.tables.clean import CleanBooks, Numbers, Watch, clean

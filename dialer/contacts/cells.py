@@ -12,7 +12,7 @@ import polars as pl
 from dialer.contacts.columns import dense
 from dialer.contacts.mend import DAMAGED, HIDDEN, join_notes, uncover, undamage, unquote
 from dialer.contacts.numbers import I32, I64, U64, Flags, Numbers, Outcome, Sparse, Verdict
-from dialer.contacts.reader import Reader
+from dialer.contacts.reading.reader import Reader
 from dialer.contacts.several import (
     DIGITS_OF_A_NUMBER,
     PARTED,

@@ -7,7 +7,7 @@ import polars as pl
 
 from dialer.contacts.kernel import FIELDS
 from dialer.contacts.numbers import I32, I64, U64, Flags, Sparse, as_e164
-from dialer.contacts.reader import READER
+from dialer.contacts.reading.reader import READER
 
 
 def number_columns(value: U64, outcome: I32, shown: Flags) -> tuple[list[pl.Series], I64]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from phonenumbers import PhoneNumberType
+from phonenumbers import PhoneNumberType, ValidationResult
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
@@ -59,6 +59,16 @@ TYPES = {
     PhoneNumberType.UNKNOWN: "unknown",
 }
 """Our word for each of libphonenumber's line types."""
+
+
+POSSIBLE = {
+    ValidationResult.IS_POSSIBLE: Verdict.NOT_VALID,
+    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: Verdict.LOCAL_ONLY,
+    ValidationResult.TOO_SHORT: Verdict.TOO_SHORT,
+    ValidationResult.TOO_LONG: Verdict.TOO_LONG,
+    ValidationResult.INVALID_LENGTH: Verdict.BAD_LENGTH,
+}
+"""What libphonenumber says of a number's length, where it is not valid."""
 
 
 class Outcome(NamedTuple):

@@ -12,12 +12,12 @@ import polars as pl
 
 from dialer.contacts.cells import Asked, Cells
 from dialer.contacts.columns import dense, spread
-from dialer.contacts.kinds import NSN_MAX, NSN_MIN
 from dialer.contacts.numbers import I32, I64, PARSED_MAX, Flags, Outcome, Sparse, Verdict, as_e164
-from dialer.contacts.plans import DIGITS_MAX
-from dialer.contacts.reader import index_of
+from dialer.contacts.plans.contexts import DIGITS_MAX
+from dialer.contacts.plans.kinds import NSN_MAX, NSN_MIN
+from dialer.contacts.reading.reader import index_of
+from dialer.contacts.reading.written import COUNTED_MAX, Written, look_at
 from dialer.contacts.regions import name_of, suggest_region
-from dialer.contacts.written import COUNTED_MAX, Written, look_at
 
 _SHORT_CODE_DIGITS = (3, 6)
 _SUGGESTED_DIGITS = (11, 15)

@@ -16,7 +16,7 @@ from dialer.contacts.cells import Asked, Cells, read_cells
 from dialer.contacts.chunks import in_chunks
 from dialer.contacts.columns import dense, number_columns, repeat
 from dialer.contacts.numbers import I32, I64, TYPES, Flags, Sparse, Verdict, as_e164
-from dialer.contacts.reader import READER, index_of
+from dialer.contacts.reading.reader import READER, index_of
 from dialer.contacts.reasons import explain
 from dialer.contacts.regions import region_of, require_region
 from dialer.contacts.several import DIGITS_OF_A_NUMBER

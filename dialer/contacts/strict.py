@@ -7,7 +7,7 @@ import polars as pl
 from dialer.contacts.chunks import in_chunks
 from dialer.contacts.columns import dense, number_columns
 from dialer.contacts.numbers import PARSED_MAX, Verdict
-from dialer.contacts.reader import READER, index_of
+from dialer.contacts.reading.reader import READER, index_of
 
 
 def parse_numbers(texts: pl.Series, regions: str | pl.Series | None) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pytest
 
-from dialer.contacts.reader import READER
+from dialer.contacts.reading.reader import READER
 
 Answer = TypeVar("Answer")
 

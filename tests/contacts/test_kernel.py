@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 from dialer.base.compiled import compiled
 from dialer.contacts import normalize, parse_numbers
 from dialer.contacts.kernel import binding
-from dialer.contacts.reader import READER
+from dialer.contacts.reading.reader import READER
 from dialer.lists.arrow import VIEW, as_texts_of
 
 HERE = Path(__file__).parent

@@ -1,7 +1,7 @@
 import numpy as np
 
-from dialer.contacts.lookup import Lookup
-from dialer.contacts.tables import context_key
+from dialer.contacts.plans.lookup import Lookup
+from dialer.contacts.plans.tables import context_key
 
 
 def test_a_key_is_found_in_the_run_that_it_falls_into():

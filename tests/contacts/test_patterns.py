@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneMetadata
 
-from dialer.contacts.patterns import Language, UnknownSyntax, parse_pattern, paths, prefix_intervals
+from dialer.contacts.plans.patterns import Language, UnknownSyntax, parse_pattern, paths, prefix_intervals
 
 METADATA = [
     PhoneMetadata.metadata_for_region(region, None) for region in sorted(phonenumbers.SUPPORTED_REGIONS)

@@ -154,7 +154,7 @@ def test_only_few_rows_of_a_list_are_asked_one_by_one(way, monkeypatch):
         asked.extend(some)
         return original(some, *rest)
 
-    original = importlib.import_module("dialer.contacts.scalar").ask_phonenumbers
-    monkeypatch.setattr("dialer.contacts.reader.ask_phonenumbers", ask)
+    original = importlib.import_module("dialer.contacts.reading.scalar").ask_phonenumbers
+    monkeypatch.setattr("dialer.contacts.reading.reader.ask_phonenumbers", ask)
     parse_numbers(pl.Series(texts), pl.Series(regions))
     assert len(asked) < 0.0005 * len(texts)

@@ -2,9 +2,10 @@ import numpy as np
 import phonenumbers
 import pytest
 
-from dialer.contacts import kinds, plans, tables, toolong
 from dialer.contacts.numbers import Outcome, Outcomes, Verdict
-from dialer.contacts.patterns import UnknownSyntax
+from dialer.contacts.plans import contexts, kinds, tables
+from dialer.contacts.plans.patterns import UnknownSyntax
+from dialer.contacts.reading import toolong
 
 
 @pytest.fixture
@@ -26,9 +27,9 @@ def same(first, second):
 
 
 def test_the_shipped_tables_are_those_of_the_installed_phonenumbers():
-    """Compiles all regions anew; `python -m dialer.contacts.tables` mends it after an update."""
+    """Compiles all regions anew; `python -m dialer.contacts.plans.tables` mends it after an update."""
     shipped = tables._read(tables._SHIPPED)
-    assert shipped is not None, "dialer/contacts/tables.npz is of another version of phonenumbers"
+    assert shipped is not None, "dialer/contacts/plans/tables.npz is of another version of phonenumbers"
     assert same(shipped, tables.compile_tables())
 
 
@@ -80,11 +81,11 @@ def test_new_syntax_sends_a_country_to_phonenumbers_instead_of_failing(monkeypat
     def unknown(pattern):
         raise UnknownSyntax(pattern)
 
-    monkeypatch.setattr(plans, "_paths", unknown)
+    monkeypatch.setattr(contexts, "_paths", unknown)
     monkeypatch.setattr(kinds, "language", unknown)
-    plan = plans.compile_region("IN", 11)
-    assert plan.action.tolist() == [plans.ASK]
-    assert plans.ASK in plans.compile_international(12).action
+    plan = contexts.compile_region("IN", 11)
+    assert plan.action.tolist() == [contexts.ASK]
+    assert contexts.ASK in contexts.compile_international(12).action
     assert kinds.ASK_KIND in kinds.compile_kinds(Outcomes([Outcome(Verdict.VALID)]), 12).outcome
     monkeypatch.setattr(toolong, "parse_pattern", unknown)
     never = toolong.TooLong().surely(

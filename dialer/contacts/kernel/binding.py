@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from dialer.base.compiled import compiled
-from dialer.contacts.lookup import Lookup
+from dialer.contacts.plans.lookup import Lookup
 from dialer.lists.arrow import VIEW, Bytes
 
 _SOURCE = Path(__file__).with_name("kernel.c")

@@ -29,9 +29,9 @@ from dialer.contacts.kernel.binding import (
     TextColumn,
     new_memory,
 )
-from dialer.contacts.lookup import Lookup
 from dialer.contacts.numbers import I32, I64, U64, Flags, Parts
-from dialer.contacts.tables import Tables
+from dialer.contacts.plans.lookup import Lookup
+from dialer.contacts.plans.tables import Tables
 from dialer.lists.arrow import VIEW, Bytes, as_texts_of
 
 HAS_PLUS, IS_BLANK, IS_BARE, IS_FOREIGN = 1, 2, 4, 8

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dialer.contacts.numbers import I64, Flags
-from dialer.contacts.patterns import Intervals
+from dialer.contacts.plans.patterns import Intervals
 
 
 class Pieces(NamedTuple):

@@ -13,10 +13,9 @@ import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumber, phonenumberutil, timezone
 from phonenumbers.tzdata import TIMEZONE_DATA
 
-from dialer.contacts.numbers import I64, TYPES, U64, Flags, Outcome, Outcomes, Verdict
-from dialer.contacts.patterns import UnknownSyntax, language
-from dialer.contacts.pieces import edges, inside
-from dialer.contacts.scalar import POSSIBLE
+from dialer.contacts.numbers import I64, POSSIBLE, TYPES, U64, Flags, Outcome, Outcomes, Verdict
+from dialer.contacts.plans.patterns import UnknownSyntax, language
+from dialer.contacts.plans.pieces import edges, inside
 
 ASK_KIND = -1
 """Instead of the code of an outcome: ask `phonenumbers`."""

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import polars as pl
 from phonenumbers import PhoneMetadata, phonenumberutil
 
-from dialer.contacts.kinds import NSN_MAX, main_metadata
 from dialer.contacts.numbers import I64, Flags
-from dialer.contacts.patterns import Path, UnknownSyntax, parse_pattern, paths
+from dialer.contacts.plans.kinds import NSN_MAX, main_metadata
+from dialer.contacts.plans.patterns import Path, UnknownSyntax, parse_pattern, paths
 
 _CODE_DIGITS_MAX = 3
 _HEAD_DIGITS = 4

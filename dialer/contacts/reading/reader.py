@@ -11,13 +11,9 @@ import numpy.typing as npt
 import phonenumbers
 import polars as pl
 
-from dialer.contacts.digits import BLOCK_ROWS, Digits, read_digits
 from dialer.contacts.kernel import Kernel, load_library
-from dialer.contacts.kinds import ASK_KIND
-from dialer.contacts.lookup import Lookup
 from dialer.contacts.numbers import I32, I64, PARSED_MAX, U64, Flags, Numbers, Outcomes, Sparse, Verdict
-from dialer.contacts.odd import Folded, clean, fold
-from dialer.contacts.plans import (
+from dialer.contacts.plans.contexts import (
     ASK,
     DIGITS_MAX,
     DROP,
@@ -29,8 +25,9 @@ from dialer.contacts.plans import (
     TOO_LONG,
     TOO_SHORT,
 )
-from dialer.contacts.scalar import ask_phonenumbers
-from dialer.contacts.tables import (
+from dialer.contacts.plans.kinds import ASK_KIND
+from dialer.contacts.plans.lookup import Lookup
+from dialer.contacts.plans.tables import (
     INTERNATIONAL,
     LEADING_DIGITS,
     NOWHERE,
@@ -39,7 +36,10 @@ from dialer.contacts.tables import (
     length_key,
     load_tables,
 )
-from dialer.contacts.toolong import TooLong, first_digits
+from dialer.contacts.reading.digits import BLOCK_ROWS, Digits, read_digits
+from dialer.contacts.reading.odd import Folded, clean, fold
+from dialer.contacts.reading.scalar import ask_phonenumbers
+from dialer.contacts.reading.toolong import TooLong, first_digits
 
 _FEW = 40
 """So many texts that the kernel left open are asked one by one, which takes some milliseconds."""

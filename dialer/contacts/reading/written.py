@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from dialer.contacts.digits import read_digits
 from dialer.contacts.kernel import HAS_PLUS, IS_BARE, IS_BLANK, IS_FOREIGN
 from dialer.contacts.numbers import I64, U64, Flags
-from dialer.contacts.reader import READER
+from dialer.contacts.reading.digits import read_digits
+from dialer.contacts.reading.reader import READER
 
 COUNTED_MAX = 9999
 """Digits of a text are counted so far."""

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from phonenumbers import PhoneMetadata, ValidationResult, phonenumberutil
 
-from dialer.contacts.kinds import NSN_MAX, NSN_MIN, main_metadata, pattern_bounds
 from dialer.contacts.numbers import I64, Flags
-from dialer.contacts.patterns import Path, UnknownSyntax, merged, parse_pattern, paths, prefix_intervals
-from dialer.contacts.pieces import Pieces, at, constant, cut, cut_images, inside, whole
+from dialer.contacts.plans.kinds import NSN_MAX, NSN_MIN, main_metadata, pattern_bounds
+from dialer.contacts.plans.patterns import Path, UnknownSyntax, merged, parse_pattern, paths, prefix_intervals
+from dialer.contacts.plans.pieces import Pieces, at, constant, cut, cut_images, inside, whole
 
 DIGITS_MAX = 18
 """Texts with more digits are not in the tables."""

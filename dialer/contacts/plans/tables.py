@@ -20,10 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import phonenumbers
 
-from dialer.contacts.kinds import ASK_KIND, Kinds, compile_kinds
-from dialer.contacts.lookup import DIGIT_BITS
 from dialer.contacts.numbers import I32, I64, U64, Flags, Outcome, Outcomes, Verdict
-from dialer.contacts.plans import (
+from dialer.contacts.plans.contexts import (
     ASK,
     DIGITS_MAX,
     E164_MAX,
@@ -33,6 +31,8 @@ from dialer.contacts.plans import (
     compile_international,
     compile_region,
 )
+from dialer.contacts.plans.kinds import ASK_KIND, Kinds, compile_kinds
+from dialer.contacts.plans.lookup import DIGIT_BITS
 
 COMPILER = 2
 """Counted up whenever the same metadata would give other tables."""
@@ -229,5 +229,5 @@ def _write(tables: Tables, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    # After an update of phonenumbers: python -m dialer.contacts.tables
+    # After an update of phonenumbers: python -m dialer.contacts.plans.tables
     _SHIPPED.write_bytes(as_bytes(compile_tables()))

@@ -8,18 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import phonenumbers
 import polars as pl
-from phonenumbers import NumberParseException, PhoneNumber, ValidationResult
+from phonenumbers import NumberParseException, PhoneNumber
 from phonenumbers.timezone import time_zones_for_number
 
-from dialer.contacts.numbers import I64, TYPES, Numbers, Outcome, Outcomes, Sparse, Verdict
-
-POSSIBLE = {
-    ValidationResult.IS_POSSIBLE: Verdict.NOT_VALID,
-    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: Verdict.LOCAL_ONLY,
-    ValidationResult.TOO_SHORT: Verdict.TOO_SHORT,
-    ValidationResult.TOO_LONG: Verdict.TOO_LONG,
-    ValidationResult.INVALID_LENGTH: Verdict.BAD_LENGTH,
-}
+from dialer.contacts.numbers import I64, POSSIBLE, TYPES, Numbers, Outcome, Outcomes, Sparse, Verdict
 
 _ERRORS = {
     NumberParseException.NOT_A_NUMBER: Verdict.NOT_A_NUMBER,

@@ -1,0 +1,1 @@
+"""Texts to numbers exactly as libphonenumber reads them, whole columns at once."""
