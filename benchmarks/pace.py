@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import httpx
 
-from dialer.attempts.pace import LocalPace
-from dialer.attempts.windows import Window
+from dialer.attempts.pace.local import LocalPace
+from dialer.attempts.pace.windows import Window
 from dialer.base.clock import SystemClock
 from dialer.providers.transport import LeanClient, open_client
 

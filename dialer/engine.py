@@ -18,16 +18,16 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from dialer.attempts import account_row
 from dialer.attempts.books import DATABASE_PATIENCE_S
 from dialer.attempts.breaker import Breaker
 from dialer.attempts.dialing import Dialing
 from dialer.attempts.lane import Lane
 from dialer.attempts.lease import Lease
 from dialer.attempts.ledger import Desk
-from dialer.attempts.limits import shared_pace
 from dialer.attempts.open_calls import recent_departures
-from dialer.attempts.own_pace import OwnPace
+from dialer.attempts.pace import account_row
+from dialer.attempts.pace.limits import shared_pace
+from dialer.attempts.pace.own import OwnPace
 from dialer.attempts.reconcile import Reconciled, Reconciler
 from dialer.base.clock import Clock
 from dialer.base.errors import NotReady

@@ -14,12 +14,12 @@ import anyio.to_thread
 import structlog
 from pydantic import ValidationError
 
-from dialer.attempts import account_row
 from dialer.attempts.dialing import Dialing
 from dialer.attempts.lane import Lane
 from dialer.attempts.lease import Lease
-from dialer.attempts.limits import shared_pace
 from dialer.attempts.open_calls import open_of_campaign
+from dialer.attempts.pace import account_row
+from dialer.attempts.pace.limits import shared_pace
 from dialer.attempts.progress import RunProgress
 from dialer.attempts.reconcile import Reconciled, Reconciler
 from dialer.attempts.workers import LEASE_S

@@ -18,7 +18,7 @@ from dialer.attempts.breaker import Breaker
 from dialer.attempts.dialing import Dialing
 from dialer.attempts.lane import Lane
 from dialer.attempts.ledger import Desk, ensure_account
-from dialer.attempts.limits import AccountPace
+from dialer.attempts.pace.limits import AccountPace
 from dialer.base.clock import SystemClock
 from dialer.base.settings import Account
 from dialer.providers.provider import Provider

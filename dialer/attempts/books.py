@@ -23,8 +23,8 @@ from dialer.attempts.answers import withdrawal
 from dialer.attempts.dialing import Dialing, LaneCounts, Opened
 from dialer.attempts.ledger import Desk, Exchanged, Refusal, Stop, Wanted
 from dialer.attempts.ledger_clock import LedgerClock
+from dialer.attempts.pace.windows import FULL, Slowed
 from dialer.attempts.shares import Shares
-from dialer.attempts.windows import FULL, Slowed
 from dialer.base.clock import Clock
 from dialer.base.errors import NotReady
 from dialer.calls.claim import Returned

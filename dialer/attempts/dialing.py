@@ -13,7 +13,7 @@ import orjson
 
 from dialer.attempts.breaker import Breaker
 from dialer.attempts.ledger import Opening
-from dialer.attempts.own_pace import OwnPace
+from dialer.attempts.pace.own import OwnPace
 from dialer.base.ids import new_attempt_id
 from dialer.calls.allowed import Allowed, anytime
 from dialer.calls.claim import START, Asked, Call, Cursor

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from dialer.attempts.books import Books
 from dialer.attempts.dialing import Dialing, Opened
-from dialer.attempts.windows import Slowed
+from dialer.attempts.pace.windows import Slowed
 from dialer.base.clock import Clock
 from dialer.base.errors import NotDialled, NotReady
 

@@ -14,12 +14,13 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from dialer.attempts import account_row, workers
-from dialer.attempts.account_row import Held
-from dialer.attempts.account_row import ensure_account as ensure_account
+from dialer.attempts import workers
 from dialer.attempts.answered import Answer, record, record_alone
 from dialer.attempts.open_calls import LOCK_ACCOUNT, OPEN_BY_CAMPAIGN, OPEN_CALLS
-from dialer.attempts.windows import Slowed
+from dialer.attempts.pace import account_row
+from dialer.attempts.pace.account_row import Held
+from dialer.attempts.pace.account_row import ensure_account as ensure_account
+from dialer.attempts.pace.windows import Slowed
 from dialer.calls import campaigns, limits
 from dialer.calls import claim as claims
 from dialer.calls.allowed import FAR_US, Grounds

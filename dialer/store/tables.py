@@ -248,7 +248,7 @@ accounts = Table(
     _at("sole_until_us", nullable=False, server_default="0"),
     _at("shared_until_us", nullable=False, server_default="0"),
     _at("wanted_at_us", nullable=False, server_default="0"),
-    # How the line is divided among workers (dialer.attempts.line_parts), as JSON.
+    # How the line is divided among workers (dialer.attempts.pace.parts), as JSON.
     _text("line_parts"),
     # Until when one worker reads the provider's list, or looks up unknown attempts, for all of them.
     _at("polling_until_us", nullable=False, server_default="0"),

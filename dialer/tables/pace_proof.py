@@ -9,8 +9,8 @@ from typing import NamedTuple
 import polars as pl
 from sqlalchemy import text
 
-from dialer.attempts.windows import Window as Limit
-from dialer.attempts.windows import all_rules
+from dialer.attempts.pace.windows import Window as Limit
+from dialer.attempts.pace.windows import all_rules
 from dialer.store.database import Dialects, Store, as_rows
 from dialer.tables.audit_report import NAMED_MAX, Check, Offending
 from dialer.tables.frames import read_sql

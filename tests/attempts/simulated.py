@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from dialer.attempts.windows import Window, rules
+from dialer.attempts.pace.windows import Window, rules
 
 Result = TypeVar("Result")
 

@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from dialer.attempts import workers
-from dialer.attempts.account_row import ensure_account
 from dialer.attempts.ledger import Desk, exchange
+from dialer.attempts.pace.account_row import ensure_account
 from dialer.base.clock import ManualClock
 from dialer.calls import runs
 from dialer.calls.runs import INTERRUPTED, RunRecord

@@ -14,8 +14,8 @@ from dialer.attempts import ledger
 from dialer.attempts.breaker import Breaker
 from dialer.attempts.dialing import Dialing
 from dialer.attempts.lane import Lane
-from dialer.attempts.limits import AccountPace
-from dialer.attempts.windows import Slowed
+from dialer.attempts.pace.limits import AccountPace
+from dialer.attempts.pace.windows import Slowed
 from dialer.base.clock import SystemClock
 from dialer.base.errors import AccountStopped, MaybeDialled, NotDialled, NotReady, Refused
 from dialer.calls.campaigns import pause

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dialer.attempts.leaving import Door, Leaving
-from dialer.attempts.own_pace import OwnPace
+from dialer.attempts.pace.own import OwnPace
 from dialer.base.clock import ManualClock
 from dialer.base.errors import NotDialled
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialer.attempts.departures import LATE_S_MAX as ARRIVES_LATE_S_MAX
-from dialer.attempts.line import LinePace, RequestPace
-from dialer.attempts.line_slots import (
+from dialer.attempts.pace.departures import LATE_S_MAX as ARRIVES_LATE_S_MAX
+from dialer.attempts.pace.line import LinePace, RequestPace
+from dialer.attempts.pace.local import LocalPace, take_together
+from dialer.attempts.pace.slots import (
     LATE_S_MAX,
     SOLE_US,
     Ask,
@@ -24,8 +25,7 @@ from dialer.attempts.line_slots import (
     reserve_requests,
     step_us,
 )
-from dialer.attempts.pace import LocalPace, take_together
-from dialer.attempts.windows import Slowed, Window, rules
+from dialer.attempts.pace.windows import Slowed, Window, rules
 from tests.attempts.simulated import LoopClock, depart, now, reached, simulate, stall, stalling, worst
 
 DATABASE_AHEAD_S = 1_790_000_000.0

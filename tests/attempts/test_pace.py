@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialer.attempts.departures import GUARD_S, LATE_S_MAX, Departures
-from dialer.attempts.pace import LocalPace, take_together
-from dialer.attempts.windows import RECOVERY_PER_S, Rule, Slowed, Window, factor_at, rules, slowed
+from dialer.attempts.pace.departures import GUARD_S, LATE_S_MAX, Departures
+from dialer.attempts.pace.local import LocalPace, take_together
+from dialer.attempts.pace.windows import RECOVERY_PER_S, Rule, Slowed, Window, factor_at, rules, slowed
 from tests.attempts.simulated import LoopClock, depart, now, reached, simulate, stall, stalling, worst
 
 

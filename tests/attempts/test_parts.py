@@ -10,8 +10,9 @@ from functools import partial
 
 import pytest
 
-from dialer.attempts import account_row
-from dialer.attempts.line_parts import (
+from dialer.attempts.pace import account_row
+from dialer.attempts.pace.part import PartPace
+from dialer.attempts.pace.parts import (
     IN_PARTS,
     PART_US,
     PartAsk,
@@ -22,9 +23,8 @@ from dialer.attempts.line_parts import (
     read_parts,
     write_parts,
 )
-from dialer.attempts.line_slots import Ask, LineRow
-from dialer.attempts.part_pace import PartPace
-from dialer.attempts.windows import Slowed
+from dialer.attempts.pace.slots import Ask, LineRow
+from dialer.attempts.pace.windows import Slowed
 from dialer.base.clock import ManualClock
 from dialer.store.database import Store
 from tests.attempts.simulated import LoopClock, depart, now, reached, simulate, stall, stalling, worst

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from dialer.attempts import account_row, settle, workers
+from dialer.attempts import settle, workers
 from dialer.attempts.ledger import Refusal, Stop, exchange
 from dialer.attempts.open_calls import recent_departures
+from dialer.attempts.pace import account_row
 from dialer.base.clock import ManualClock
 from dialer.base.errors import MaybeDialled
 from dialer.calls import campaigns, runs

@@ -8,7 +8,7 @@ import pytest
 
 from dialer.attempts.breaker import Breaker
 from dialer.attempts.dialing import Dialing, Opened
-from dialer.attempts.own_pace import OwnPace
+from dialer.attempts.pace.own import OwnPace
 from dialer.attempts.shares import Shares, weight
 from dialer.calls.claim import Call
 

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from sqlalchemy import text
 
-from dialer.attempts.departures import Departures
-from dialer.attempts.windows import Window as Limit
+from dialer.attempts.pace.departures import Departures
+from dialer.attempts.pace.windows import Window as Limit
 from dialer.base.clock import ManualClock
 from dialer.base.errors import BadInput
 from dialer.base.ids import new_attempt_id

@@ -2,7 +2,7 @@
 
 A limit of 200 calls in any second is 200 places. A worker that has 67 of them sends at most 67 calls in any
 second, by an exact log of its own, whatever the others do: together they never exceed the limit, and a
-worker that was late catches up as one alone does. Slots of a common line (dialer.attempts.line_slots)
+worker that was late catches up as one alone does. Slots of a common line (dialer.attempts.pace.slots)
 cannot do that: one that is missed is lost.
 
 Parts stand in the account's row, by the database's clock, each for a moment; whoever asks again keeps its
@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import orjson
 
-from dialer.attempts.line_slots import SANE_US, LineRow
+from dialer.attempts.pace.slots import SANE_US, LineRow
 
 PARTS_FROM = 10
 """From so many whole calls per second on a line is shared in parts; fewer are taken in turns, by slots."""

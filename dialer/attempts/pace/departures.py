@@ -16,7 +16,7 @@ import math
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 
-from dialer.attempts.windows import Window, all_rules
+from dialer.attempts.pace.windows import Window, all_rules
 
 GUARD_S = 0.008
 """How much later than the others a call is taken to arrive at most, until its answer says more."""

@@ -1,7 +1,7 @@
 """How fast calls depart from one process: never above a limit in any sliding window, and up to it.
 
-`LocalPace` paces a process that has the account for itself; `dialer.attempts.line` has the pace of workers
-that share an account. Both are gates: `take_together` waits for all gates of a call and counts it in each at
+`LocalPace` paces a process that has the account for itself; `line.py` has the pace of workers that share an
+account. Both are gates: `take_together` waits for all gates of a call and counts it in each at
 the moment at which it may depart; the caller sends it at once. Decision 0004 tells why it is built like this.
 """
 
@@ -15,8 +15,8 @@ from typing import Protocol
 
 from aiolimiter import AsyncLimiter
 
-from dialer.attempts.departures import GUARD_S, Departures
-from dialer.attempts.windows import FULL, Slowed, Window, factor_at, full_rate, slowed
+from dialer.attempts.pace.departures import GUARD_S, Departures
+from dialer.attempts.pace.windows import FULL, Slowed, Window, factor_at, full_rate, slowed
 from dialer.base.clock import Clock
 
 BURST_S = 0.1

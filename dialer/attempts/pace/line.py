@@ -1,7 +1,7 @@
 """Paces of workers that share an account: calls by its line of time in the database, requests by another.
 
-`LinePace` and `RequestPace` are gates like `LocalPace` (dialer.attempts.pace); which slots a worker gets says
-`dialer.attempts.line_slots`. A block is asked for ahead of need, so that a departure does not wait for the
+`LinePace` and `RequestPace` are gates like `LocalPace`; which slots a worker gets says
+`dialer.attempts.pace.slots`. A block is asked for ahead of need, so that a departure does not wait for the
 database.
 """
 
@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 
-from dialer.attempts.departures import GUARD_S
-from dialer.attempts.line_slots import (
+from dialer.attempts.pace.departures import GUARD_S
+from dialer.attempts.pace.local import LocalPace, take_together
+from dialer.attempts.pace.slots import (
     LATE_S_MAX,
     SOLE_US,
     Ask,
@@ -25,8 +26,7 @@ from dialer.attempts.line_slots import (
     step_us,
     window_us,
 )
-from dialer.attempts.pace import LocalPace, take_together
-from dialer.attempts.windows import Slowed, Window, full_rate
+from dialer.attempts.pace.windows import Slowed, Window, full_rate
 from dialer.base.clock import Clock
 
 SOLE_MARGIN_S = 0.1

@@ -10,13 +10,13 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
-from dialer.attempts import account_row
-from dialer.attempts.line import LinePace, RequestPace
-from dialer.attempts.line_parts import PARTS_FROM, PartAsk, PartGrant
-from dialer.attempts.line_slots import Ask, Grant, request_rule
-from dialer.attempts.pace import Gate, LocalPace, take_together
-from dialer.attempts.part_pace import PartPace
-from dialer.attempts.windows import Slowed, Window
+from dialer.attempts.pace import account_row
+from dialer.attempts.pace.line import LinePace, RequestPace
+from dialer.attempts.pace.local import Gate, LocalPace, take_together
+from dialer.attempts.pace.part import PartPace
+from dialer.attempts.pace.parts import PARTS_FROM, PartAsk, PartGrant
+from dialer.attempts.pace.slots import Ask, Grant, request_rule
+from dialer.attempts.pace.windows import Slowed, Window
 from dialer.base.clock import Clock
 from dialer.base.settings import Account
 from dialer.store.database import Store

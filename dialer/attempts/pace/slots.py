@@ -16,7 +16,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dialer.attempts.windows import Window, all_rules, full_rate
+from dialer.attempts.pace.windows import Window, all_rules, full_rate
 
 LINE_GUARD_S = 0.013
 """Each second of a shared line is longer by this: a slot may be used `LATE_S_MAX` late, and arrive late."""

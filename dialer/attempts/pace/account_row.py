@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from dialer.attempts.line_parts import IN_PARTS, PartAsk, PartGrant, divide, read_parts, write_parts
-from dialer.attempts.line_slots import Ask, Grant, LineRow, RequestRule, reserve_calls, reserve_requests
-from dialer.attempts.windows import FULL, Slowed, slowed
+from dialer.attempts.pace.parts import IN_PARTS, PartAsk, PartGrant, divide, read_parts, write_parts
+from dialer.attempts.pace.slots import Ask, Grant, LineRow, RequestRule, reserve_calls, reserve_requests
+from dialer.attempts.pace.windows import FULL, Slowed, slowed
 from dialer.store.database import Dialects, Store
 
 ENSURE = Dialects("INSERT INTO accounts (account) VALUES (:account) ON CONFLICT DO NOTHING")

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import inf
 
-from dialer.attempts.departures import Departures
-from dialer.attempts.pace import BURST_S, HEADROOM
-from dialer.attempts.windows import Window
+from dialer.attempts.pace.departures import Departures
+from dialer.attempts.pace.local import BURST_S, HEADROOM
+from dialer.attempts.pace.windows import Window
 
 
 class OwnPace:

@@ -1,6 +1,6 @@
 """The pace of a worker that has a part of its account's line: an exact log of its own, over that part.
 
-A gate like `LocalPace` (dialer.attempts.pace); how the line is divided says `dialer.attempts.line_parts`.
+A gate like `LocalPace`; how the line is divided says `dialer.attempts.pace.parts`.
 A call that leaves late, because it had to connect, crowds nobody else's: it is counted when it leaves. Only
 where its place was given up or lost meanwhile it needs another one.
 """
@@ -12,12 +12,12 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 
-from dialer.attempts.departures import GUARD_S
-from dialer.attempts.line import Blocks
-from dialer.attempts.line_parts import PartAsk, PartGrant
-from dialer.attempts.line_slots import ASK_AGAIN_US, window_us
-from dialer.attempts.pace import LocalPace, take_together
-from dialer.attempts.windows import Slowed, Window
+from dialer.attempts.pace.departures import GUARD_S
+from dialer.attempts.pace.line import Blocks
+from dialer.attempts.pace.local import LocalPace, take_together
+from dialer.attempts.pace.parts import PartAsk, PartGrant
+from dialer.attempts.pace.slots import ASK_AGAIN_US, window_us
+from dialer.attempts.pace.windows import Slowed, Window
 from dialer.base.clock import Clock
 
 MARGIN_S = 0.1
