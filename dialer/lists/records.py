@@ -62,14 +62,16 @@ class RecordReader:
     def read(self, data: bytes, final: bool) -> tuple[list[Piece], bytes]:
         """Return the pieces of the complete records, and the bytes of the one that goes on."""
         pieces: list[Piece] = []
-        at, window, exact_bytes = 0, len(data), EXACT_BYTES
+        at, exact_bytes = 0, EXACT_BYTES
+        window = DOUBTFUL_BYTES // 2 if self._split_text else len(data)
+        # Each round gets further in the text, or looks at more of it, until it has looked at all of it.
         while at < len(data):
             if self._split_text:
                 piece, end, ended = self._split(data, at, final)
                 if piece is not None:
                     pieces.append(piece)
                 # Where doubt comes again and again, more is read at once in the other ways.
-                window = DOUBTFUL_BYTES if end - at > window or window == len(data) else window * 2
+                window = DOUBTFUL_BYTES if end - at > window else window * 2
                 at = end
                 if ended == Ended.FULL:
                     continue
@@ -80,6 +82,7 @@ class RecordReader:
             if piece is None and last:
                 break
             if piece is not None:
+                assert used > 0, "a piece of no text"
                 pieces.append(piece)
                 at += used
             window = NEAR_BYTES if exact else window * 4

@@ -207,6 +207,47 @@ def test_a_field_longer_than_the_limit_breaks_its_own_line_only(monkeypatch: pyt
         assert found[-1][2] == ("b", "2", "3")
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("power", [10, 11, 12, 14, 15, 16])
+def test_a_cell_that_goes_on_in_the_next_block_is_waited_for_whatever_was_read(
+    monkeypatch: pytest.MonkeyPatch, compiled: bool, power: int
+):
+    """Goal: no block is looked at for ever. Method: all limits 1/1024 of what they are, so that blocks of
+    1, 2, 4, 16, 32 and 64 KiB, and of a few bytes less and more, stand for as many MiB."""
+    monkeypatch.setattr(records_room, "can_split", lambda: compiled and can_split())
+    for room in (exact_room, marks_room, split_room, records_room):
+        monkeypatch.setattr(room, "SURE_BYTES", 1 << 10)
+    monkeypatch.setattr(exact_room, "FIELD_BYTES_MAX", 32 << 10)
+    monkeypatch.setattr(records_room, "RECORD_BYTES_MAX", 64 << 10)
+    monkeypatch.setattr(records_room, "NEAR_BYTES", 1 << 10)
+    for name in ("DOUBTFUL_BYTES", "EXACT_BYTES"):
+        monkeypatch.setattr(records_room, name, 16)
+    rounds = 0
+    for method in ("_split", "_next"):
+        once = getattr(RecordReader, method)
+
+        def counted(self, *given, once=once):
+            nonlocal rounds
+            rounds += 1
+            assert rounds < 200, "the same text is looked at again and again"
+            return once(self, *given)
+
+        monkeypatch.setattr(RecordReader, method, counted)
+    for size in range((1 << power) - 2, (1 << power) + 3):
+        for cell in (700, 1023, 1024, 1025, 1026, 1100, min(size - 60, 30_000)):
+            head = b"a,b\n" * (max(size - cell, 0) // 4)
+            block = (head + b'c,"' + b"x" * size)[:size]
+            ends = b'x\n"\nd,e\n'
+            rounds = 0
+            reader = RecordReader(("x", "y"), ",", next_line=1)
+            pieces, rest = reader.read(block, final=False)
+            last, left = reader.read(rest + ends, final=True)
+            long = (block[len(head) :] + ends).split(b'"')[1].decode()
+            rows = [found for *_, found in together([*pieces, *last])]
+            assert rows == [("a", "b")] * (len(head) // 4) + [("c", long), ("d", "e")]
+            assert left == b""
+
+
 def test_a_quoted_field_of_one_line_may_have_any_length(tmp_path: Path):
     path = tmp_path / "list.csv"
     long = "y," * (5 << 19)
