@@ -29,6 +29,7 @@ from dialer.cli.deployment import (
     settings_of,
 )
 from dialer.cli.show import err, loading_bar, out, print_json, print_table
+from dialer.cli.unpaced import warn_of_no_pace
 from dialer.providers.open import reach
 from dialer.rules.heard import HeardRules
 from dialer.rules.rulebook import RuleBook
@@ -68,6 +69,7 @@ def run(
                     err().print(
                         f"warning: {one.file} has nobody to call; see: dialer check {campaign}", markup=False
                     )
+        warn_of_no_pace(account, settings, said)
         progress = dial(store, said, account, HeardRules(settings.rules).look, for_s=for_s, wait=wait)
     if json:
         print_json(progress.as_json())

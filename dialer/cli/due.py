@@ -20,6 +20,7 @@ from dialer.campaign.read import known_campaigns
 from dialer.cli.deployment import Config, campaign_of, open_store, settings_of
 from dialer.cli.dial import dial
 from dialer.cli.show import err, out, print_json, print_table
+from dialer.cli.unpaced import warn_of_no_pace
 from dialer.providers.open import reach
 from dialer.rules.heard import HeardRules
 from dialer.run import dialing_rights
@@ -171,6 +172,7 @@ def _run(store: Store, settings: Settings, taken: Due) -> dict[str, Any]:
         anyio.run(reach, account, taken.campaign.call.agent)
         lists = open_lists(taken.campaign)
         load(store, taken.campaign, lists, only_new=True)
+        warn_of_no_pace(account, settings, taken.campaign)
         progress = dial(store, taken.campaign, account, HeardRules(settings.rules).look, run_id=taken.run_id)
     except Busy as error:
         return _waits(store, taken.campaign, taken.due_at_us, error, taken.run_id)

@@ -15,6 +15,7 @@ from dialer.cli.deployment import CampaignName, Config, campaign_of, open_store,
 from dialer.cli.expected import hours_lines, reach_json, reach_lines, sighted, warn_of_never
 from dialer.cli.guess import which_phone, which_region
 from dialer.cli.show import loading_bar, out, print_books, print_json
+from dialer.cli.unpaced import warn_of_no_pace
 from dialer.providers.registry import check_account
 
 
@@ -38,6 +39,7 @@ def check(
         all_books = check_lists(said, lists, watch, seen.see)
     now_us = round(datetime.now(UTC).timestamp() * 1e6)
     found = seen.reach(rules_of(settings), now_us)
+    warn_of_no_pace(account, settings, said)
     if json:
         listed = [
             {**vars(books), "found": one.info.found(), "columns": one.info.columns}

@@ -18,6 +18,7 @@ from dialer.campaign import Campaign
 from dialer.cli.deployment import Config, campaign_of, open_store, settings_of
 from dialer.cli.due import scheduled
 from dialer.cli.show import err, out, print_json
+from dialer.cli.unpaced import warn_of_no_pace
 from dialer.providers.open import reach
 from dialer.rules.heard import HeardRules
 from dialer.run import dialing_rights
@@ -59,6 +60,8 @@ def worker(
                 known = campaigns.register(store, connection, one)
                 refuse_unless_startable(known)
                 campaigns.start(store, connection, known, for_workers=True)
+        for account in settings.accounts.values():
+            warn_of_no_pace(account, settings)
         starts = Starts(store, partial(_scheduled, settings)).turn
         dialing = Worker(
             store, settings.accounts, for_s=for_s, rules=HeardRules(settings.rules).look, starts=starts

@@ -51,6 +51,7 @@ DESCRIPTION = """\
 provider = "http"
 base_url = "{url}"
 token = "env:GATEWAY_TOKEN"                     # export GATEWAY_TOKEN={token}
+calls_per_second = 20                           # without it calls leave as fast as they can be sent
 
 [accounts.gateway.headers]
 Authorization = "Bearer {{token}}"

@@ -85,3 +85,28 @@ def test_hours_that_never_open_are_warned_of_by_check_and_load(
         assert warning in told
     told = printed(capsys, "status", "spring")
     assert f"contacts can never be called: {warning}" in told
+
+
+@pytest.mark.parametrize(
+    ("limit", "pace", "warned"),
+    [
+        ("", "", True),
+        ("calls_per_second = 2", "", False),
+        ("requests_per_minute = 100", "", False),
+        ("", "[pace]\ncalls_per_second = 1\n", False),
+    ],
+)
+def test_calls_that_nothing_paces_are_warned_of(
+    folder: Path, capsys: pytest.CaptureFixture[str], limit: str, pace: str, warned: bool
+) -> None:
+    settings = folder.parent.parent / "dialer.toml"
+    settings.write_text(settings.read_text().replace("calls_per_second = 2", limit))
+    (folder / "campaign.toml").write_text(CAMPAIGN + pace)
+    told = printed(capsys, "check", "spring")
+    line = (
+        "warning: account 'north' has no calls_per_second: its calls leave as fast as they can be sent; "
+        "write calls_per_second = ... under [accounts.north] in dialer.toml"
+    )
+    assert (line in told) == warned
+    # A worker dials whatever is there: it looks at accounts alone.
+    assert (line in printed(capsys, "worker", "--for", "0.01s")) == (not limit)

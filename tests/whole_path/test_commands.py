@@ -35,7 +35,7 @@ def spring(tmp_path: Path, store_url: str, quiet_provider: str) -> Deployment:
 
 @pytest.fixture
 def sqlite_spring(tmp_path: Path, sqlite_url: str, quiet_provider: str) -> Deployment:
-    return Deployment(tmp_path, sqlite_url, quiet_provider).write(25)
+    return Deployment(tmp_path, sqlite_url, quiet_provider, {"calls_per_second": 200}).write(25)
 
 
 def placed(spring: Deployment) -> int:
@@ -47,10 +47,11 @@ def placed(spring: Deployment) -> int:
 
 def test_a_list_becomes_outcomes_with_execution_ids(spring: Deployment) -> None:
     run = spring.dialer("run", "spring", "--wait", "--json")
-    assert (run.returncode, run.stderr) == (
-        0,
-        "list.csv: 25 rows read = 25 accepted + 0 rejected + 0 duplicate\n",
-    )
+    books, warning = run.stderr.splitlines()
+    assert (run.returncode, books) == (0, "list.csv: 25 rows read = 25 accepted + 0 rejected + 0 duplicate")
+    assert warning.startswith("warning: account 'unleashx' has no calls_per_second")
+    assert "[accounts.unleashx] in " in warning
+    assert warning.endswith("dialer.toml")
     figures = orjson.loads(run.stdout)
     assert (figures["accepted"], figures["ended_calls"], figures["waiting_left"]) == (25, 25, 0)
     target = spring.folder / "outcomes.parquet"
