@@ -1,8 +1,12 @@
 """Which of the provider's records is which attempt of ours.
 
-By our own attempt id where the provider gives it back, by execution id where both know it, else by number
-and time: the database lets one attempt per number be open at a time, so a record for that number that is
-not older than the attempt and belongs to no other attempt is this one's.
+By our own attempt id where the provider gives it back, by execution id where both know it, by the record's
+key where it was bound by that before, else by number and time: the database lets one attempt per number be
+open at a time, so a record for that number that is not older than the attempt and belongs to no other attempt
+is this one's.
+
+A record's key is the weakest of the ids: an account that moves from sandbox to production begins to count
+anew. Where an id that both know, or the number, says something else, a key that is the same means nothing.
 """
 
 from __future__ import annotations
@@ -28,19 +32,23 @@ def match(
     """
     by_attempt = {one.attempt_id: one for one in executions if one.attempt_id}
     by_execution = {one.execution_id: one for one in executions if one.execution_id}
-    by_ref = {one.provider_ref: one for one in executions}
+    by_ref: dict[str, list[Execution]] = {}
     by_phone: dict[str, list[Execution]] = {}
     for one in executions:
+        by_ref.setdefault(one.provider_ref, []).append(one)
         if one.phone and one.attempt_id is None and one.provider_ref not in bound:
             by_phone.setdefault(one.phone, []).append(one)
     found: list[Finding] = []
     ambiguous: list[Pending] = []
     for attempt in pending:
         sure = by_attempt.get(attempt.attempt_id)
-        if sure is None and attempt.provider_ref:  # bound before, while the call still ran
-            sure = by_ref.get(attempt.provider_ref)
         if sure is None and attempt.execution_id:
             sure = by_execution.get(attempt.execution_id)
+            if sure is not None and sure.attempt_id is not None:
+                sure = None  # it names another attempt of ours
+        if sure is None and attempt.provider_ref:  # bound before, while the call still ran
+            same = by_ref.get(attempt.provider_ref, ())
+            sure = next((one for one in same if not is_another_call(attempt, one)), None)
         if sure is not None:
             found.append(Finding(attempt, sure))
             continue
@@ -50,6 +58,26 @@ def match(
         elif candidates:
             ambiguous.append(attempt)
     return found, ambiguous
+
+
+def is_proven(attempt: Pending, execution: Execution) -> bool:
+    """Return whether an id of the record says that it is the attempt's: ours, or the execution id."""
+    if execution.attempt_id is not None:
+        return execution.attempt_id == attempt.attempt_id
+    return execution.execution_id is not None and execution.execution_id == attempt.execution_id
+
+
+def is_another_call(attempt: Pending, execution: Execution) -> bool:
+    """Return whether a record with the key of the attempt's own is another call's all the same."""
+    if execution.attempt_id is not None:
+        return execution.attempt_id != attempt.attempt_id
+    if attempt.execution_id is not None and execution.execution_id is not None:
+        if execution.execution_id == attempt.execution_id:
+            return False
+        # Where the provider had told none, the key stands for the execution id.
+        if attempt.execution_id != execution.provider_ref:
+            return True
+    return execution.phone not in (None, attempt.phone)
 
 
 def _may_be(attempt: Pending, execution: Execution) -> bool:

@@ -9,28 +9,43 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from dialer.attempts.answered import OF_FEW
 from dialer.attempts.answers import clean
+from dialer.attempts.match import is_proven
 from dialer.attempts.redial import Redial, redials
 from dialer.attempts.unsettled import Finding
 from dialer.base.errors import BadInput
 from dialer.calls import campaigns, limits, suppressions
 from dialer.store.database import Dialects, Rows, Store, as_rows
 
+log = structlog.get_logger()
+
 FOUND_ROWS = """ROWS(attempt_id text, contact_id bigint, execution_id text, provider_ref text,
         provider_status text, outcome text, disposition text, duration_s double precision,
         cost double precision, currency text, recording_url text, transcript text, ended_at_us bigint,
-        sentiment text)"""
+        sentiment text, proven integer)"""
+
+# The key of a record may be an older call's: providers begin to count anew. It is not written then, where an
+# id, or the number, says whose the record is; else the index of keys refuses.
+GIVEN_TWICE = """EXISTS (
+            SELECT 1 FROM ledger AS other
+            WHERE other.account = ledger.account AND other.provider_ref = r.provider_ref
+                AND other.attempt_id <> ledger.attempt_id
+                AND (r.proven = 1 OR other.phone <> ledger.phone OR other.execution_id <> r.execution_id))"""
 
 BIND = Dialects(
     f"""
     UPDATE ledger SET
         state = CASE WHEN r.outcome IS NULL THEN 'accepted' ELSE 'ended' END,
-        execution_id = coalesce(ledger.execution_id, r.execution_id, r.provider_ref),
-        provider_ref = coalesce(ledger.provider_ref, r.provider_ref), provider_status = r.provider_status,
+        execution_id = coalesce(ledger.execution_id, r.execution_id,
+            CASE WHEN {GIVEN_TWICE} THEN r.provider_ref || ' of ' || ledger.attempt_id
+                ELSE r.provider_ref END),
+        provider_ref = coalesce(ledger.provider_ref, CASE WHEN NOT {GIVEN_TWICE} THEN r.provider_ref END),
+        provider_status = r.provider_status,
         outcome = r.outcome,
         disposition = r.disposition, duration_s = r.duration_s, cost = r.cost, currency = r.currency,
         recording_url = r.recording_url, transcript = r.transcript, sentiment = r.sentiment,
@@ -39,7 +54,7 @@ BIND = Dialects(
     FROM {FOUND_ROWS} AS r
     WHERE ledger.attempt_id = r.attempt_id
         AND ({OF_FEW} = 'unknown' OR ({OF_FEW} = 'accepted' AND r.outcome IS NOT NULL))
-    RETURNING ledger.attempt_id"""
+    RETURNING ledger.attempt_id, ledger.provider_ref"""
 )
 
 # What is told of a call that is over: only what was not known. Nobody told what `expired` became of.
@@ -180,6 +195,14 @@ def bind(store: Store, findings: Sequence[Finding]) -> int:
             return _bind(store, connection, findings)
     except IntegrityError:
         if len(findings) == 1:
+            [(pending, found)] = findings
+            log.warning(
+                "outcome.not_bound",
+                attempt_id=pending.attempt_id,
+                execution_id=found.execution_id,
+                provider_ref=found.provider_ref,
+                why="another attempt has this execution id or record",
+            )
             return 0
         return sum(bind(store, [finding]) for finding in findings)
 
@@ -277,7 +300,11 @@ def bind_in(store: Store, connection: Connection, findings: Sequence[Finding]) -
     """Do what `bind` does in the caller's transaction; return the attempts that changed."""
     rows = sorted(map(_row, findings), key=_by_attempt)
     now_us = store.now_us(connection)
-    changed = {row[0] for row in store.execute(connection, BIND, rows=as_rows(rows), now_us=now_us)}
+    written = {row[0]: row[1] for row in store.execute(connection, BIND, rows=as_rows(rows), now_us=now_us)}
+    changed = set(written)
+    for pending, found in findings:
+        if pending.attempt_id in changed and found.provider_ref and written[pending.attempt_id] is None:
+            log.warning("reference.reused", attempt_id=pending.attempt_id, provider_ref=found.provider_ref)
     rules = redials(store, connection, {pending.campaign_id for pending, _ in findings})
     _learn_costs(store, connection, [one for one in findings if one.pending.attempt_id in changed])
     settled = []
@@ -348,6 +375,7 @@ def _row(finding: Finding) -> list[Any]:
         found.transcript and found.transcript.replace("\0", ""),
         found.ended_at_us,
         clean(found.sentiment),
+        int(is_proven(pending, found)),
     ]
 
 

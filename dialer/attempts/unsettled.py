@@ -30,12 +30,16 @@ OPEN = Dialects(
 )
 
 # CROSS JOIN is an order for SQLite, the rows first: it would walk over all of the account's attempts else.
+# A key counts for nothing where the execution ids or the numbers differ: the provider has given it twice.
 BOUND_REFS = Dialects(
     """
-    SELECT r.provider_ref FROM ROWS(provider_ref text, execution_id text) AS r
+    SELECT r.provider_ref FROM ROWS(provider_ref text, execution_id text, phone text) AS r
     CROSS JOIN ledger WHERE ledger.account = :account AND ledger.provider_ref = r.provider_ref
+        AND (r.phone IS NULL OR r.phone = ledger.phone)
+        AND (r.execution_id IS NULL OR ledger.execution_id IS NULL
+            OR ledger.execution_id IN (r.execution_id, r.provider_ref))
     UNION
-    SELECT r.provider_ref FROM ROWS(provider_ref text, execution_id text) AS r
+    SELECT r.provider_ref FROM ROWS(provider_ref text, execution_id text, phone text) AS r
     CROSS JOIN ledger WHERE ledger.account = :account AND ledger.execution_id = r.execution_id"""
 )
 
@@ -142,7 +146,7 @@ def number_is_open(store: Store, phone: str) -> bool:
 
 def bound_refs(store: Store, account: str, executions: Sequence[Execution]) -> set[str]:
     """Return which of the provider's records belong to an attempt already, by their key or execution id."""
-    rows = as_rows([[one.provider_ref, one.execution_id] for one in executions])
+    rows = as_rows([[one.provider_ref, one.execution_id, one.phone] for one in executions])
     with store.read() as connection:
         return {row[0] for row in store.execute(connection, BOUND_REFS, account=account, rows=rows)}
 

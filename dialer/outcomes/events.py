@@ -30,6 +30,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from dialer.attempts.match import is_another_call
 from dialer.attempts.settle import bind_in, enrich_in, revive_in
 from dialer.attempts.unsettled import Finding, Pending
 from dialer.providers.abilities import ProviderEvent
@@ -328,19 +329,29 @@ def _settle_one(store: Store, connection: Connection, finding: Finding) -> str:
 def _attempts(
     store: Store, connection: Connection, account: str, events: Sequence[_Event]
 ) -> dict[int, Pending]:
-    """Return the attempt that each event is about; our own attempt id decides before foreign ids."""
+    """Return the attempt that each event is about: our own attempt id decides before the provider's ids."""
     rows = [
         (event.event_id, event.said.attempt_id, event.said.execution_id, event.said.provider_ref or None)
         for event in events
         if event.said is not None
     ]
-    said = {row[0]: row[1] for row in rows}
-    meant: dict[int, Pending] = {}
+    said = {event.event_id: event.said for event in events if event.said is not None}
+    meant: dict[int, tuple[int, Pending]] = {}
     for row in store.execute(connection, ATTEMPTS, rows=as_rows(rows), account=account):
         pending, event_id = Pending(*row[:-1]), row[-1]
-        if event_id not in meant or pending.attempt_id == said[event_id]:
-            meant[event_id] = pending
-    return meant
+        rank = _rank(pending, said[event_id])
+        if rank and rank > meant.get(event_id, (0,))[0]:
+            meant[event_id] = rank, pending
+    return {event_id: pending for event_id, (_, pending) in meant.items()}
+
+
+def _rank(pending: Pending, said: Execution) -> int:
+    """Return how surely the event is about the attempt; 0 where nothing but a key given twice is the same."""
+    if said.attempt_id == pending.attempt_id:
+        return 3
+    if is_another_call(pending, said):
+        return 0
+    return 2 if pending.execution_id in (said.execution_id, said.provider_ref) else 1
 
 
 def _keys(heard: Heard) -> list[tuple[str, str]]:
