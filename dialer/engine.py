@@ -32,6 +32,7 @@ from dialer.attempts.reconcile import Reconciled, Reconciler
 from dialer.base.clock import Clock
 from dialer.base.errors import NotReady
 from dialer.base.settings import Account
+from dialer.base.trouble import Trouble
 from dialer.calls import campaigns, groups
 from dialer.calls.allowed import Allowed
 from dialer.calls.limits import budget_of, take_back
@@ -214,6 +215,7 @@ class AccountDialer:
     async def _reconcile(self) -> None:
         redialing = partial(campaigns.redialing, self._store)
         reconciler = Reconciler(self._store, self._provider, self.account, redialing, self._database)
+        trouble = Trouble("reconcile.failed", "reconcile.works", self._clock, account=self.account.name)
         pause_s = usual_s = min(1.0, max(0.1, self.account.listing_delay_s / 50))
         while True:
             try:
@@ -221,9 +223,10 @@ class AccountDialer:
                     self._add_reconciled(await reconciler.round())
                     await self._end_turn(account_row.end_looking_turn)
             except NotReady as error:
-                log.warning("reconcile.failed", account=self.account.name, error=str(error))
+                trouble.failed(error)
                 pause_s = min(10.0, 2 * pause_s)
             else:
+                trouble.over()
                 pause_s = usual_s
             await self._clock.sleep(pause_s)
 
@@ -231,22 +234,29 @@ class AccountDialer:
         """Apply what webhooks brought, each second; ask about the rest when it is this worker's turn."""
         again_s = self.account.poll_s if self._store.is_sqlite else self.account.poll_s / 2
         asked_at = self._clock.monotonic()
+        name = self.account.name
+        applying = Trouble("outcomes.not_applied", "outcomes.applied", self._clock, account=name)
+        reading = Trouble("outcomes.not_read", "outcomes.read", self._clock, account=name)
         while True:
             await self._clock.sleep(min(again_s, APPLY_EVERY_S))
+            trouble = applying
             try:
                 self._add_collected(await self._collector.apply())
+                applying.over()
                 waited_s = self._clock.monotonic() - asked_at
                 if waited_s < again_s and not self._collector.hinted:
                     continue
                 if not await self._turn(account_row.take_polling_turn):
                     continue
                 asked_at = self._clock.monotonic()
+                trouble = reading
                 done = await self._collector.round()
                 await self._end_turn(account_row.end_polling_turn, again_s)
             except NotReady as error:
                 self.list_failures += 1
-                log.warning("outcomes.not_read", account=self.account.name, error=str(error))
+                trouble.failed(error)
             else:
+                reading.over()
                 self.list_failures = 0
                 self._add_collected(done)
 
@@ -285,6 +295,7 @@ class AccountDialer:
             await self._in_database(partial(end, self._store, self.account.name, *words))
 
     async def _take_paces(self) -> None:
+        trouble = Trouble("pace.not_taken", "pace.taken", self._clock, account=self.account.name)
         while True:
             await self._clock.sleep(PACE_TURN_S)
             for dialing in list(self.lane.dialings):
@@ -292,11 +303,14 @@ class AccountDialer:
                     try:
                         await self._take_pace(dialing)
                     except NotReady as error:
-                        log.warning("pace.not_taken", campaign=dialing.name, error=str(error))
+                        trouble.failed(error, campaign=dialing.name)
+                    else:
+                        trouble.over()
 
     async def _keep_windows(self) -> None:
         """Evaluate windows before the lane asks for them, beside its own turns at the database."""
         beside = anyio.CapacityLimiter(1)
+        trouble = Trouble("windows.not_renewed", "windows.renewed", self._clock, account=self.account.name)
         while True:
             await self._clock.sleep(WINDOWS_TURN_S)
             for dialing in list(self.lane.dialings):
@@ -304,7 +318,9 @@ class AccountDialer:
                 try:
                     await anyio.to_thread.run_sync(renew, limiter=beside)
                 except NotReady as error:
-                    log.warning("windows.not_renewed", campaign=dialing.name, error=str(error))
+                    trouble.failed(error, campaign=dialing.name)
+                else:
+                    trouble.over()
 
     async def _take_pace(self, dialing: Dialing) -> None:
         """Become the one that dials a campaign with a pace of its own, and learn what left lately."""

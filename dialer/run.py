@@ -27,6 +27,7 @@ from dialer.base.clock import Clock, SystemClock
 from dialer.base.errors import BadInput, NotReady
 from dialer.base.ids import new_worker_id
 from dialer.base.settings import Account
+from dialer.base.trouble import Trouble
 from dialer.calls import campaigns
 from dialer.calls.allowed import anytime
 from dialer.calls.campaigns import KnownCampaign
@@ -186,12 +187,15 @@ class Run:
         """Stop the lane when the run is over, and say why."""
         lane = self._dialer.lane
         began = self._news_at = self._clock.monotonic()
+        trouble = Trouble("progress.not_read", "progress.read", self._clock, campaign=known.name)
         while self.progress.ended is None:
             await self._clock.sleep(LOOK_S)
             try:
                 await self._in_database(partial(self._look, known))
             except NotReady as error:  # how long that may last is the lane's to decide
-                log.warning("progress.not_read", error=str(error))
+                trouble.failed(error)
+            else:
+                trouble.over()
             self._add_up()
             self._watch(self.progress)
             self._news_at = max(self._news_at, self._dialer.news_at, lane.counts.last_sent_at or 0.0)

@@ -26,6 +26,7 @@ from dialer.attempts.workers import LEASE_S
 from dialer.base.clock import Clock, SystemClock
 from dialer.base.errors import BadInput, DialerError, NotReady
 from dialer.base.settings import Account
+from dialer.base.trouble import Trouble
 from dialer.calls import campaigns
 from dialer.calls.campaigns import RunningCampaign
 from dialer.campaign import Campaign
@@ -143,15 +144,17 @@ class Worker:
     async def _follow(self, start: Callable[..., object]) -> None:
         """Take up every campaign that begins to run, until told to stop."""
         pause_s = FOLLOW_S
+        trouble = Trouble("campaigns.not_read", "campaigns.read", self._clock)
         with anyio.move_on_after(self._for_s):
             while not self._stopping.is_set():
                 await self._hear_rules()
                 try:
                     found = await self._in_database(partial(campaigns.running, self._store))
                 except NotReady as error:
-                    log.warning("campaigns.not_read", error=str(error))
+                    trouble.failed(error)
                     pause_s = min(FOLLOW_S_MAX, 2 * pause_s)
                 else:
+                    trouble.over()
                     pause_s = FOLLOW_S
                     for one in found:
                         await self._take_up(one, start)
@@ -192,11 +195,14 @@ class Worker:
     async def _start_what_is_due(self) -> None:
         """Start campaigns whose cron time has come, and end their runs, beside everything else."""
         beside = anyio.CapacityLimiter(1)
+        trouble = Trouble("due.not_started", "due.started", self._clock)
         while self._starts is not None:
             try:
                 await anyio.to_thread.run_sync(self._starts, limiter=beside)
             except DialerError as error:
-                log.warning("due.not_started", error=str(error))
+                trouble.failed(error)
+            else:
+                trouble.over()
             await self._clock.sleep(STARTS_S)
 
     async def _take_up(self, found: RunningCampaign, start: Callable[..., object]) -> None:

@@ -14,7 +14,6 @@ from typing import Protocol
 
 import anyio
 import anyio.to_thread
-import structlog
 
 from dialer.attempts import ledger
 from dialer.attempts.ahead import OPEN_AHEAD_S, Ahead
@@ -27,10 +26,9 @@ from dialer.attempts.pace.windows import FULL, Slowed
 from dialer.attempts.shares import Shares
 from dialer.base.clock import Clock
 from dialer.base.errors import NotReady
+from dialer.base.trouble import Trouble
 from dialer.calls.claim import Returned
 from dialer.calls.limits import Kept
-
-log = structlog.get_logger()
 
 RECHECK_S = 0.5
 """How often a lane without work looks for new calls."""
@@ -127,6 +125,7 @@ class Books:
     async def keep(self) -> None:
         """Turn page after page until everything is finished and written down."""
         failing_since: float | None = None
+        trouble = Trouble("ledger.failed", "ledger.works", self._clock, account=self.desk.account)
         pause_s = RECHECK_S
         while True:
             began = self._clock.monotonic()
@@ -134,9 +133,11 @@ class Books:
             try:
                 worked = await self._turn_page()
                 failing_since, pause_s = None, RECHECK_S
+                if worked:
+                    trouble.over()
             except NotReady as error:
                 failing_since = failing_since or began
-                log.warning("ledger.failed", account=self.desk.account, error=str(error))
+                trouble.failed(error)
                 if self._clock.monotonic() - failing_since > self._patience_s or (
                     finished and self._given_up()
                 ):

@@ -24,6 +24,7 @@ from dialer.attempts.ledger import Desk
 from dialer.attempts.shares import Shares
 from dialer.base.clock import Clock
 from dialer.base.errors import AccountStopped, MaybeDialled, NotDialled, NotReady, SubmitError
+from dialer.base.trouble import Trouble
 from dialer.providers.provider import Accepted, Provider
 
 log = structlog.get_logger()
@@ -74,6 +75,7 @@ class Lane:
         self._ahead = Ahead(clock, pace_limit, requests_in_flight_max)
         self._shares = Shares(self.dialings)
         self._throttles = 0
+        self._no_slots = Trouble("slots.not_taken", "slots.taken", clock, account=desk.account)
         self._queue = anyio.Lock()
         self._waiting = anyio.CancelScope()
         self._in_air = anyio.CancelScope()
@@ -228,11 +230,13 @@ class Lane:
 
     async def _token(self) -> float | None:
         try:
-            return await self._pace.take()
+            token = await self._pace.take()
         except NotReady as error:  # how long that may last is for the books to decide
-            log.warning("slots.not_taken", account=self._books.desk.account, error=str(error))
+            self._no_slots.failed(error)
             await self._clock.sleep(5 * UNSURE_S)
             return None
+        self._no_slots.over()
+        return token
 
     def _certain(self) -> bool:
         """Return whether this worker surely holds its lease, for as long as a request takes to leave."""

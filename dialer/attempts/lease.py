@@ -19,6 +19,7 @@ from dialer.attempts.workers import LeaseLost, Recovered
 from dialer.base.clock import Clock
 from dialer.base.errors import NotReady
 from dialer.base.ids import new_worker_id
+from dialer.base.trouble import Trouble
 from dialer.store.database import Store
 
 log = structlog.get_logger()
@@ -41,6 +42,7 @@ class Lease:
         self._clock = clock
         self._campaign_id = campaign_id
         self._run_id: int | None = None
+        self._trouble = Trouble("lease.not_renewed", "lease.certain", clock)
         self._heart = anyio.CapacityLimiter(1)
         """A thread of its own: a long transaction of a lane must not keep the heart from beating."""
 
@@ -73,13 +75,14 @@ class Lease:
             except LeaseLost:
                 await self._enter_anew(lanes)
             except NotReady as error:
-                log.warning("lease.not_renewed", worker=self.worker, error=str(error))
+                self._trouble.failed(error, worker=self.worker)
                 await self._clock.sleep(self.lease_s / 30)
 
     async def _beat(self) -> None:
         began = self._clock.monotonic()
         await self._in_thread(lambda: workers.renew(self._store, self.worker, self.lease_s))
         self.until = began + self.lease_s
+        self._trouble.over(worker=self.worker)
         await self._in_thread(lambda: workers.recover(self._store, self.worker))
 
     async def _enter_anew(self, lanes: Callable[[], Iterable[Lane]]) -> None:
@@ -90,9 +93,10 @@ class Lease:
             await self._in_thread(lambda: self.enter(self._campaign_id, self._run_id))
         except NotReady as error:
             self.until = 0.0  # it may be registered or not: the next try takes another name
-            log.warning("lease.not_entered", worker=self.worker, error=str(error))
+            self._trouble.failed(error, worker=self.worker)
             await self._clock.sleep(self.lease_s / 30)
             return
+        self._trouble.over(worker=self.worker)
         log.warning("lease.entered_anew", worker=self.worker, before=before)
         for lane in lanes():
             lane.rejoin(self.worker)

@@ -27,6 +27,7 @@ from starlette.types import Receive, Scope, Send
 from dialer.base.clock import Clock, SystemClock
 from dialer.base.errors import BadInput, NotReady
 from dialer.base.settings import Account, account_token
+from dialer.base.trouble import Trouble
 from dialer.outcomes.events import Heard, apply_events, store_events
 from dialer.providers.abilities import EventRefused, HearsEvents
 from dialer.providers.registry import find_provider
@@ -156,6 +157,10 @@ class Receiver:
 
     async def _apply(self) -> None:
         """Settle attempts by what was written; what has to wait is tried again."""
+        troubles = {
+            name: Trouble("events.not_applied", "events.applied_again", self._clock, account=name)
+            for name in self._listeners
+        }
         while True:
             for listener in self._listeners.values():
                 account = listener.account
@@ -164,8 +169,9 @@ class Receiver:
                         partial(apply_events, self._store, account.name, account.call_expires_s)
                     )
                 except NotReady as error:
-                    log.warning("events.not_applied", account=account.name, error=str(error))
+                    troubles[account.name].failed(error)
                 else:
+                    troubles[account.name].over()
                     if done.settled:
                         log.info("events.applied", account=account.name, settled=done.settled)
             with anyio.move_on_after(APPLY_EVERY_S):
