@@ -82,7 +82,7 @@ REMOVE = Dialects(
     DELETE FROM suppressions
     WHERE value = :value AND (:kind = '*' OR kind = :kind) AND (:campaign = '*' OR campaign = :campaign)
         AND (:account = '*' OR account = :account)
-    RETURNING suppression_id"""
+    RETURNING campaign, account"""
 )
 
 FOUND = Dialects(
@@ -160,12 +160,15 @@ def add_once(
         store.execute(connection, ADD_ONCE, rows=as_rows(rows), now_us=now_us)
 
 
-def add_numbers(store: Store, numbers: pl.Series, terms: Terms) -> tuple[int, int]:
-    """Add every number (String, E.164) in one transaction.
+def add_numbers(
+    store: Store, numbers: pl.Series, terms: Terms, prefixes: Iterable[str] = ()
+) -> tuple[int, int]:
+    """Add every number (String, E.164) and every prefix in one transaction.
 
-    Returns how many different ones there were, and how many of them were there already.
+    Returns how many different entries there were, and how many of them were there already.
     """
     unique = numbers.drop_nulls().unique().sort()
+    starts = pl.Series("value", sorted(set(prefixes)), pl.String)
     with store.write() as connection:
         now_us = store.now_us(connection)
         connection.exec_driver_sql(
@@ -174,18 +177,26 @@ def add_numbers(store: Store, numbers: pl.Series, terms: Terms) -> tuple[int, in
         for start in range(0, len(unique), ROWS_AT_ONCE):
             part = unique.slice(start, ROWS_AT_ONCE).to_frame("value")
             append(connection, "suppressions_staged", part.with_columns(pl.lit("number").alias("kind")))
+        if len(starts):
+            part = starts.to_frame().with_columns(pl.lit("prefix").alias("kind"))
+            append(connection, "suppressions_staged", part)
         for_whom = {"campaign": terms.campaign, "account": terms.account}
         there: int = store.execute(connection, THERE_ALREADY, **for_whom)[0][0]
         store.execute(connection, ADD_STAGED, now_us=now_us, **terms._asdict())
         connection.exec_driver_sql("DROP TABLE suppressions_staged")
-    return len(unique), there
+    return len(unique) + len(starts), there
 
 
-def remove(store: Store, value: str, campaign: str = "*", account: str = "*", *, kind: str = "*") -> int:
-    """Take a number's or prefix's entries away, `*` those of every campaign or account; return how many."""
+def remove(
+    store: Store, value: str, campaign: str = "*", account: str = "*", *, kind: str = "*"
+) -> list[tuple[str, str]]:
+    """Take a number's or prefix's entries away, `*` those of every campaign or account.
+
+    Returns the campaign and account of each that was there ('' means all of them).
+    """
     with store.write() as connection:
         named = {"value": value, "campaign": campaign, "account": account, "kind": kind}
-        return len(store.execute(connection, REMOVE, **named))
+        return [(row[0], row[1]) for row in store.execute(connection, REMOVE, **named)]
 
 
 def found(store: Store, phone: str) -> list[Suppression]:

@@ -65,8 +65,12 @@ database.command(
 app.command(database)
 suppress = App(name="suppress", help="Do-not-call: who must not be called, why, and until when.")
 suppress.command("dialer.cli.suppress:add", name="add", help="Add one number or prefix.")
-suppress.command("dialer.cli.suppress:remove", name="remove", help="Take a number or prefix off again.")
-suppress.command("dialer.cli.suppress:import_", name="import", help="Add every number of a list.")
+suppress.command(
+    "dialer.cli.suppress:remove",
+    name="remove",
+    help="Take a number or prefix off again: every entry of it, for all and for each campaign and account.",
+)
+suppress.command("dialer.cli.suppress:import_", name="import", help="Add a list's numbers and prefixes.")
 suppress.command("dialer.cli.suppress:list_", name="list", help="List how many there are, and the newest.")
 suppress.command(
     "dialer.cli.suppress:check", name="check", help="Say whether and why a number is not called."

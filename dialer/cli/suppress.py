@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +30,20 @@ ForCampaign = Annotated[
 ]
 ForAccount = Annotated[
     str | None, Parameter(name="--account", help="Only for this account; for all where left out.")
+]
+OfCampaign = Annotated[
+    str | None,
+    Parameter(
+        name="--campaign",
+        help="Only the entries for this campaign alone; all entries, for all and for each, where left out.",
+    ),
+]
+OfAccount = Annotated[
+    str | None,
+    Parameter(
+        name="--account",
+        help="Only the entries for this account alone; all entries, for all and for each, where left out.",
+    ),
 ]
 Reason = Annotated[str | None, Parameter(help="Why, for people who ask later.")]
 Source = Annotated[str | None, Parameter(help="Where it comes from: a registry, a letter, a person.")]
@@ -69,21 +84,31 @@ def remove(
     /,
     *,
     region: Region = None,
-    campaign: ForCampaign = None,
-    account: ForAccount = None,
+    campaign: OfCampaign = None,
+    account: OfAccount = None,
     config: Config = None,
 ) -> int:
-    """Take a number or prefix off again: every entry of it, or those of one campaign or account."""
+    """Take a number or prefix off again: every entry of it, also those for one campaign or account alone.
+
+    What was taken off is said with counts. An entry for all cannot be lifted for one campaign.
+    """
     settings = settings_of(config)
     value, kind = _value(number, region)
     with open_store(settings) as store:
         name = campaign_name(campaign, settings) if campaign else "*"
-        count = suppressions.remove(store, value, name, account or "*", kind=kind)
+        gone = suppressions.remove(store, value, name, account or "*", kind=kind)
+        left = suppressions.found(store, value) if kind == "number" else []
     shown = value + ("*" if kind == "prefix" else "")
-    if not count:
+    if not gone:
         see = "list" if kind == "prefix" else f"check {value}"
         raise BadInput(f"{shown}: there is no such entry; `dialer suppress {see}` shows what there is")
-    out().print(f"{shown}: {count} taken off", markup=False)
+    whom = Counter(_whom(*one) for one in gone)
+    told = ", ".join(f"{count} for {words}" for words, count in sorted(whom.items()))
+    entries = "entry" if len(gone) == 1 else "entries"
+    out().print(f"{shown}: {len(gone)} {entries} taken off: {told}", markup=False, soft_wrap=True)
+    if left:
+        still = ", ".join(f"{_plain(one)['number']} for {_whom(one.campaign, one.account)}" for one in left)
+        out().print(f"{shown}: still held by {still}", markup=False, soft_wrap=True)
     return 0
 
 
@@ -103,27 +128,30 @@ def import_(
     json: bool = False,
     config: Config = None,
 ) -> int:
-    """Add every number of a list, all or nothing; importing it again changes nothing.
+    """Add every number and prefix (+4930*) of a list, all or nothing; importing it again changes nothing.
 
     Args:
         json: Print one JSON document instead of lines.
     """
     settings = settings_of(config)
     _refuse_unknown_account(account, settings)
-    numbers, rejects, rows = _numbers(file, phone, region)
-    if not len(numbers):
+    numbers, prefixes, rejects, rows = _numbers(file, phone, region)
+    if not len(numbers) and not len(prefixes):
         raise BadInput(f"{file}: no row of {rows} holds a number that can be called; nothing was written")
     with open_store(settings, create=True) as store:
         name = campaign and _known_campaign(store, campaign, settings)
         terms = _terms(store, name, account, reason, source or shown(Path(file.name)), expires)
-        unique, there = suppressions.add_numbers(store, numbers, terms)
-    twice = len(numbers) - unique
+        unique, there = suppressions.add_numbers(store, numbers, terms, prefixes)
+    twice = len(numbers) + len(prefixes) - unique
+    starts = prefixes.n_unique()
     if json:
-        counts = {"rows": rows, "numbers": unique, "duplicate": twice, "there_already": there}
+        counts = {"rows": rows, "numbers": unique - starts, "prefixes": starts}
+        counts |= {"duplicate": twice, "there_already": there}
         print_json({**counts, "not_understood": rejects.height})
         return 0
     out().print(
-        f"{shown(file)}: {rows:,} rows, {unique:,} numbers are not called any more{_for(terms)}"
+        f"{shown(file)}: {rows:,} rows, {unique - starts:,} numbers"
+        f"{f' and {starts:,} prefix{'es' if starts > 1 else ''}' if starts else ''} are not called any more{_for(terms)}"
         f" ({unique - there:,} new, {there:,} there already, {twice:,} duplicate rows)",
         markup=False,
     )
@@ -138,7 +166,7 @@ def import_(
 
 def list_(
     *,
-    campaign: ForCampaign = None,
+    campaign: OfCampaign = None,
     most: Annotated[int, Parameter(help="So many of the newest.")] = 100,
     json: bool = False,
     config: Config = None,
@@ -190,8 +218,10 @@ def check(
     return 0
 
 
-def _numbers(file: Path, phone: str | None, region: str | None) -> tuple[pl.Series, pl.DataFrame, int]:
-    """Return the file's numbers, the rows without one, and how many rows there are."""
+def _numbers(
+    file: Path, phone: str | None, region: str | None
+) -> tuple[pl.Series, pl.Series, pl.DataFrame, int]:
+    """Return the file's numbers, its prefixes, the rows without either, and how many rows there are."""
     opened = open_list(file, None, (phone,) if phone else ())
     if phone is None:
         likely = likely_phone_columns(opened.info)
@@ -204,17 +234,29 @@ def _numbers(file: Path, phone: str | None, region: str | None) -> tuple[pl.Seri
             )
         phone = likely[0]
     column = find_column(phone, opened.info.columns)
-    numbers, rejects, rows = [], [], 0
+    numbers, prefixes, rejects, rows = [], [], [], 0
     for batch in opened.batches():
-        clean = normalize(batch.rows, phone=(column,), region=region).with_columns(
-            batch.list_row.alias("list_row")
-        )
         rows += batch.rows.height
+        # Before the numbers: without its star a prefix may look like one.
+        starts = _prefixes(batch.rows[column])
+        prefixes.append(starts.drop_nulls())
+        kept = batch.rows.filter(starts.is_null())
+        clean = normalize(kept, phone=(column,), region=region).with_columns(
+            batch.list_row.filter(starts.is_null()).alias("list_row")
+        )
         numbers.append(clean["phone"].drop_nulls())
         rejects.append(clean.filter(pl.col("phone").is_null()).select("list_row", "raw", "reason", "detail"))
     if not numbers:
         raise BadInput(f"{file}: has no rows")
-    return pl.concat(numbers), pl.concat(rejects), rows
+    return pl.concat(numbers), pl.concat(prefixes), pl.concat(rejects), rows
+
+
+def _prefixes(cells: pl.Series) -> pl.Series:
+    """Return the prefix that each cell is (`+4930` of `+4930*`), null where it is none."""
+    if cells.dtype != pl.String:
+        return pl.repeat(None, len(cells), dtype=pl.String, eager=True)
+    bare = cells.str.replace_all(" ", "", literal=True).str.strip_chars()
+    return bare.str.extract(f"^({suppressions.PREFIX.pattern})\\*$").alias("prefix")
 
 
 def _value(number: str, region: str | None) -> tuple[str, str]:
@@ -282,6 +324,13 @@ def _until(told: str, now_us: int) -> int:
     if until <= now_us:
         raise BadInput(f"--expires {told}: is over already")
     return until
+
+
+def _whom(campaign: str, account: str) -> str:
+    """Return for whom an entry holds."""
+    whom = [f"campaign {campaign}"] if campaign else []
+    whom += [f"account {account}"] if account else []
+    return " with ".join(whom) or "all campaigns"
 
 
 def _for(terms: Terms) -> str:

@@ -62,9 +62,9 @@ def test_importing_again_changes_nothing_but_the_terms(store: Store) -> None:
 def test_what_is_taken_off_may_be_called_again(store: Store) -> None:
     add(store, BERLIN)
     add(store, BERLIN, campaign="spring")
-    assert suppressions.remove(store, BERLIN, campaign="spring") == 1
+    assert suppressions.remove(store, BERLIN, campaign="spring") == [("spring", "")]
     assert held(store) == {BERLIN}
-    assert suppressions.remove(store, BERLIN) == 1
+    assert suppressions.remove(store, BERLIN) == [("", "")]
     assert held(store) == set()
 
 
