@@ -149,9 +149,10 @@ def import_(
         counts |= {"duplicate": twice, "there_already": there}
         print_json({**counts, "not_understood": rejects.height})
         return 0
+    beside = f" and {starts:,} prefix{'es' if starts > 1 else ''}" if starts else ""
     out().print(
         f"{shown(file)}: {rows:,} rows, {unique - starts:,} numbers"
-        f"{f' and {starts:,} prefix{'es' if starts > 1 else ''}' if starts else ''} are not called any more{_for(terms)}"
+        f"{beside} are not called any more{_for(terms)}"
         f" ({unique - there:,} new, {there:,} there already, {twice:,} duplicate rows)",
         markup=False,
     )
