@@ -63,7 +63,7 @@ class RecordReader:
         """Return the pieces of the complete records, and the bytes of the one that goes on."""
         pieces: list[Piece] = []
         at, exact_bytes = 0, EXACT_BYTES
-        window = DOUBTFUL_BYTES // 2 if self._split_text else len(data)
+        window = 0 if self._split_text else len(data)
         # Each round gets further in the text, or looks at more of it, until it has looked at all of it.
         while at < len(data):
             if self._split_text:
@@ -71,7 +71,7 @@ class RecordReader:
                 if piece is not None:
                     pieces.append(piece)
                 # Where doubt comes again and again, more is read at once in the other ways.
-                window = DOUBTFUL_BYTES if end - at > window else window * 2
+                window = max(DOUBTFUL_BYTES, 0 if end - at > window else window * 2)
                 at = end
                 if ended == Ended.FULL:
                     continue
