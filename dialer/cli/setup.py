@@ -13,7 +13,7 @@ from dialer.campaign.examples import example_campaign, example_list, example_set
 from dialer.campaign.schema import write_schema
 from dialer.cli.deployment import Config, open_store, settings_of
 from dialer.cli.show import out
-from dialer.simulator.config import SimulatorConfig
+from dialer.simulator.config import SimulatorConfig, refuse_unread
 from dialer.simulator.gateway import describe
 from dialer.simulator.server import run_simulator
 from dialer.store import migrate
@@ -65,6 +65,7 @@ def simulate(
     if not 0 <= port <= 65535:
         raise BadInput(f"--port {port}, expected 0 to 65535")
     wanted = replace(faults) if faults else SimulatorConfig()
+    refuse_unread(wanted, provider)
 
     def ready(url: str) -> None:
         said = f"{url}\n\n{describe(url, wanted.tokens[0])}" if provider == "http" else url

@@ -255,6 +255,44 @@ class SimulatorConfig:
         return {name: getattr(self, name) for name in FAULTS}
 
 
+READ_BY: dict[str, tuple[str, ...]] = {
+    "agents": ("hamsa", "unleashx"),
+    "page_size_max": ("http", "unleashx"),
+    "auth_styles": ("unleashx",),
+    "webhook_url": ("unleashx",),
+    "page_size_default": ("unleashx",),
+    "metadata_searchable": ("unleashx",),
+    "track_id_is_execution_id": ("unleashx",),
+    "pagination_block": ("unleashx",),
+    "dates_with_zone": ("unleashx",),
+    "webhook_auth": ("hamsa",),
+    "webhook_bare": ("hamsa",),
+    "call_id_differs": ("hamsa",),
+    "success_flag": ("hamsa",),
+    "webhook_noise": ("agentphone",),
+    "error_envelope": ("agentphone",),
+    "fine_statuses": ("agentphone",),
+    "webhook_unanswered": ("agentphone",),
+    "plan_in_usage": ("agentphone",),
+    "messages_per_number": ("agentphone",),
+}
+"""The settings that not every simulator reads, and whose it is."""
+
+
+def refuse_unread(config: SimulatorConfig, provider: str) -> None:
+    """Refuse a setting that the provider's simulator would pass over in silence.
+
+    Raises:
+        BadInput: it is not as it is by default, and only others read it.
+    """
+    usual = SimulatorConfig()
+    for name, readers in READ_BY.items():
+        if provider not in readers and getattr(config, name) != getattr(usual, name):
+            raise BadInput(
+                f"simulate {provider}: it knows no {name.replace('_', '-')}, which is for {', '.join(readers)}"
+            )
+
+
 def read_config(values: dict[str, object]) -> SimulatorConfig:
     """Return the config of a mapping as it comes from JSON: lists for tuples, text for paths.
 

@@ -149,6 +149,8 @@ class GatewaySimulator:
         order = read_order(await request.body())
         if isinstance(order, str):
             return failure(422, order)
+        if self.ledger.is_spent(account):
+            return failure(self.config.balance_status, "the balance is spent")
         fault = self.faults.deal()
         latency_s = self.faults.latency_s()
         live_max = self.config.calls_live_max

@@ -136,6 +136,11 @@ class Ledger:
             heapq.heappop(self._alive)
         return len(self._alive)
 
+    def is_spent(self, account: int) -> bool:
+        """Return whether the account's balance paid for its last call already."""
+        paid = self._config.balance_calls
+        return paid is not None and sum(call.account == account for call in self.calls) >= paid
+
     def close(self) -> None:
         """Let go of the file."""
         if self._file is not None:

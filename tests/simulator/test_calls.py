@@ -211,3 +211,13 @@ async def test_a_live_call_counts_against_the_cap_until_it_ends(clock: ManualClo
         answers.append(await simulator.post(CALL_PATH, ORDER))
         assert len(await simulator.ledger()) == 3
     assert [answer.status_code for answer in answers] == [200, 200, 429, 200]
+
+
+async def test_a_spent_balance_pays_for_no_call_of_its_account() -> None:
+    config = SimulatorConfig(balance_calls=1, tokens=("simulator-token", "another"))
+    async with pretended(config) as simulator:
+        answers = [await simulator.post(CALL_PATH, ORDER) for _ in range(2)]
+        placed = await simulator.ledger()
+    assert [answer.status_code for answer in answers] == [200, 402]
+    assert answers[1].json() == {"error": True, "message": "Insufficient balance"}
+    assert len(placed) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,14 +16,18 @@ import orjson
 import pytest
 
 from dialer.base.errors import BadInput, NotReady
+from dialer.cli import main
 from dialer.simulator import (
     FAULTS,
     SimulatorConfig,
     build_app,
     read_config,
     run_simulator,
+    server,
     simulator_process,
 )
+from dialer.simulator.config import READ_BY, refuse_unread
+from dialer.simulator.server import BUILDERS
 from tests.simulator.pretended import CALL_PATH
 
 ORDER = {"agent_id": 962, "phone_number": "+919876543210"}
@@ -104,3 +109,26 @@ def test_a_config_comes_whole_out_of_json(tmp_path: Path) -> None:
 
 def test_every_fault_is_a_field() -> None:
     assert set(FAULTS) <= {field.name for field in fields(SimulatorConfig)}
+
+
+def test_a_setting_that_a_simulator_does_not_read_is_refused() -> None:
+    refuse_unread(SimulatorConfig(balance_calls=10, close_after=0.1), "unleashx")
+    refuse_unread(SimulatorConfig(success_flag=True), "hamsa")
+    with pytest.raises(BadInput, match="simulate unleashx: it knows no success-flag, which is for hamsa"):
+        refuse_unread(SimulatorConfig(success_flag=True), "unleashx")
+    assert main(["simulate", "http", "--agents", "962"]) == 2
+
+
+def test_the_settings_that_only_some_simulators_read_are_known() -> None:
+    """What stands in READ_BY is read in those simulators' own files, and in no other's."""
+    house = Path(server.__file__).parent
+    files = {provider: [*(house / provider).glob("*.py")] for provider in BUILDERS}
+    files["http"] = [house / "gateway.py"]
+    # The gate reads these for whoever names no style of its own.
+    found = {"auth_styles": ("unleashx",)}
+    for name in READ_BY.keys() - found.keys():
+        reads = re.compile(rf"config\.{name}\b")
+        found[name] = tuple(
+            sorted(each for each, its in files.items() if any(reads.search(one.read_text()) for one in its))
+        )
+    assert found == READ_BY

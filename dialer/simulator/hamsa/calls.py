@@ -125,10 +125,8 @@ class HamsaSimulator:
         if config.calls_live_max is not None and self.ledger.calls_alive() >= config.calls_live_max:
             wait = self.gate.retry_after(config.retry_after_s)
             return failure(429, "Too many concurrent calls", wait)
-        if config.balance_calls is not None:
-            placed = sum(call.account == account for call in self.ledger.calls)
-            if placed >= config.balance_calls:
-                return failure(config.balance_status, "Insufficient funds")
+        if self.ledger.is_spent(account):
+            return failure(config.balance_status, "Insufficient funds")
         return None
 
     def _accepted(self, call: PlacedCall, path: str) -> bytes:

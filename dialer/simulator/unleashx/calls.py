@@ -55,6 +55,8 @@ class UnleashXSimulator:
         order = read_order(await request.body(), self.config)
         if isinstance(order, Response):
             return order
+        if self.ledger.is_spent(account):
+            return failure(self.config.balance_status, "Insufficient balance")
         fault = self.faults.deal()
         latency_s = self.faults.latency_s()
         live_max = self.config.calls_live_max
