@@ -288,9 +288,8 @@ def refuse_unread(config: SimulatorConfig, provider: str) -> None:
     usual = SimulatorConfig()
     for name, readers in READ_BY.items():
         if provider not in readers and getattr(config, name) != getattr(usual, name):
-            raise BadInput(
-                f"simulate {provider}: it knows no {name.replace('_', '-')}, which is for {', '.join(readers)}"
-            )
+            told, whose = name.replace("_", "-"), ", ".join(readers)
+            raise BadInput(f"simulate {provider}: it knows no {told}, which is for {whose}")
 
 
 def read_config(values: dict[str, object]) -> SimulatorConfig:

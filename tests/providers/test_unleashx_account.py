@@ -12,6 +12,7 @@ from dialer.base.clock import ManualClock
 from dialer.base.errors import BadInput, NotReady
 from dialer.providers.abilities import (
     AttachesNumbers,
+    EventRefused,
     HearsEvents,
     ListsAgents,
     TellsCosts,
@@ -197,7 +198,7 @@ async def test_costs_come_from_the_list_of_transactions(clock: ManualClock) -> N
     [
         (b'{"data": {"execution_id": "x-1"}}', "x-1", None),
         (b'{"input_data": "{\\"dialer_attempt_id\\": \\"a-1\\"}"}', None, "a-1"),
-        (b"<html>", None, None),
+        (b"event=call.ended&execution_id=x-2", "x-2", None),
         (b"[1, [2, [3, [4]]]]", None, None),
         (b"", None, None),
     ],
@@ -217,3 +218,11 @@ async def test_a_webhook_is_only_a_reason_to_ask(
     )
     assert first.event_id == again.event_id != later.event_id
     assert said is None or said.outcome is None
+
+
+@pytest.mark.parametrize("body", [b"notjson", b"<html>", b'{"data": {', b"\xff\xfe"])
+async def test_a_webhook_that_cannot_be_read_is_refused(body: bytes) -> None:
+    async with scripted(answers(200, {})) as opened:
+        with pytest.raises(EventRefused) as refused:
+            opened.provider.read_event({}, body, 60.0)
+    assert refused.value.status == 400

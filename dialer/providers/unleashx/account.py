@@ -13,12 +13,13 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 import httpx
 import orjson
 
 from dialer.base.errors import BadInput, MaybeDialled, NotReady, SubmitError
-from dialer.providers.abilities import Agent, PhoneNumber, ProviderEvent
+from dialer.providers.abilities import Agent, EventRefused, PhoneNumber, ProviderEvent
 from dialer.providers.provider import Execution
 from dialer.providers.unleashx.lists import message_of, open_envelope
 from dialer.providers.wire import Speaker, read_json, readable
@@ -170,11 +171,14 @@ def read_history(rows: Sequence[Mapping[str, Any]]) -> list[AgentHistory]:
 def read_hint(body: bytes, now_s: float, attempt_id_key: str) -> ProviderEvent:
     """Return a delivery as what it can be at most: a reason to ask.
 
-    Neither payload nor signature is documented, so nothing is believed and nothing refused. The same body
-    counts once a minute: whether deliveries have an id is not known, and a constant body may come for
-    every call.
+    Neither payload nor signature is documented, so nothing is believed, and nothing refused that can be read:
+    JSON, a form, or nothing at all. The same body counts once a minute: whether deliveries have an id is not known, and a
+    constant body may come for every call.
+
+    Raises:
+        EventRefused: it is none of these.
     """
-    told = read_json(body)
+    told = _readable(body)
     execution_id = _find(told, ("execution_id", "EXECUTION_ID", "executionId"))
     attempt_id = _find(told, (attempt_id_key,))
     said = None
@@ -183,6 +187,19 @@ def read_hint(body: bytes, now_s: float, attempt_id_key: str) -> ProviderEvent:
     kind = _find(told, ("event", "event_type", "type")) or "unknown"
     event_id = f"{hashlib.sha256(body).hexdigest()}:{int(now_s // 60)}"
     return ProviderEvent(event_id, kind, said, proof=False)
+
+
+def _readable(body: bytes) -> Any:
+    if not body:
+        return None
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return dict(parse_qsl(body.decode(), strict_parsing=True))
+    except ValueError:
+        raise EventRefused("the body is neither JSON nor a form", status=400) from None
 
 
 def _advice(answer: Any, said: str, agent: str) -> str:
