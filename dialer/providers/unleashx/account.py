@@ -172,8 +172,8 @@ def read_hint(body: bytes, now_s: float, attempt_id_key: str) -> ProviderEvent:
     """Return a delivery as what it can be at most: a reason to ask.
 
     Neither payload nor signature is documented, so nothing is believed, and nothing refused that can be read:
-    JSON, a form, or nothing at all. The same body counts once a minute: whether deliveries have an id is not known, and a
-    constant body may come for every call.
+    JSON, a form, or nothing at all. The same body counts once a minute: whether deliveries have an id is not
+    known, and a constant body may come for every call.
 
     Raises:
         EventRefused: it is none of these.
