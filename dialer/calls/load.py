@@ -1,16 +1,18 @@
 """Load a campaign's lists: every row becomes a contact, a reject or a duplicate, and the books balance.
 
 Each file is read, normalized and sorted first, and then written in one transaction: an interrupted load
-leaves all of a file or nothing of it.
+leaves all of a file or nothing of it. SQLite has one writer at a time: a load waits for another one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import orjson
 import polars as pl
+import structlog
 from sqlalchemy import Connection, text
 
 from dialer.base.errors import BadInput, Busy
@@ -27,7 +29,12 @@ from dialer.contacts.taken import Taken
 from dialer.lists import Batch, ListFile, find_column, find_lists, likely_phone_columns, open_list, shown
 from dialer.lists.names import spoken_names
 from dialer.store.bulk import AlreadyThere, Stage
-from dialer.store.database import Dialects, Store
+from dialer.store.database import Dialects, Store, StoreBusy
+
+log = structlog.get_logger()
+
+WRITE_TRIES_MAX = 20
+"""How often a load tries to begin to write, for half a minute each time, while another process does."""
 
 LOAD_LOCK = 4_242_002
 """PostgreSQL's advisory lock, with a campaign's id, that lets one process at a time write a load of it."""
@@ -109,10 +116,11 @@ def load(
 
     Raises:
         BadInput: a list was refused; nothing of any list is written.
-        Busy: somebody else loaded the same numbers at the same time; nothing of the file is written.
+        Busy: somebody else loaded the same numbers at the same time, or was writing for ten minutes;
+            nothing of the file is written.
     """
     opened = open_lists(campaign) if lists is None else lists
-    with store.write() as connection:
+    with _in_turn(store.write) as connection:
         known = campaigns.register(store, connection, campaign)
         if known.state == "canceled":
             campaigns.refuse_unless_startable(known)
@@ -216,7 +224,7 @@ def _write(
     before: Sequence[str],
 ) -> None:
     try:
-        with stage.write() as connection:
+        with _in_turn(stage.write) as connection:
             _refuse_rival(store, connection, campaign_id, one, before)
             load_id = store.execute(
                 connection,
@@ -247,6 +255,23 @@ def _write(
             f"{books.file}: somebody else loaded the same numbers into '{campaign.name}' at the same time; "
             "nothing of this file was written, load it again"
         ) from error
+
+
+@contextmanager
+def _in_turn(write: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
+    """Begin a transaction that writes as soon as no other process does; it is said that it waits."""
+    with ExitStack() as transaction:
+        tries = 1
+        while True:
+            try:
+                connection = transaction.enter_context(write())
+                break
+            except StoreBusy:
+                if tries == WRITE_TRIES_MAX:
+                    raise
+                log.info("load.waits", why="another process is writing to the database")
+            tries += 1
+        yield connection
 
 
 def _refuse_rival(

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dialer.base.clock import Clock, SystemClock
-from dialer.base.errors import BadInput, NotReady
+from dialer.base.errors import BadInput, Busy, NotReady
 
 _SQLITE = SQLiteDialect_pysqlite(paramstyle="named")
 _POSTGRESQL = PGDialect_psycopg()  # type: ignore[no-untyped-call]
@@ -34,6 +34,12 @@ PATIENCE_S = 30.0
 STATE_LIST = re.compile(r"((?:\w+\.)?state) IN \(((?:'\w+', ){2,}'\w+')\)")
 READ_ONLY = "25006"
 """PostgreSQL's code for a write where only reading is allowed: at a standby, around a failover."""
+
+
+class StoreBusy(Busy, NotReady):
+    """Another process was writing to the database for longer than a transaction waits; it wrote nothing."""
+
+    exit_code = Busy.exit_code
 
 
 class Store:
@@ -62,7 +68,8 @@ class Store:
         is a further SQLite file, whose tables are `staged.<name>` in the transaction.
 
         Raises:
-            NotReady: the database cannot be reached, is read-only, full, or locked for PATIENCE_S.
+            NotReady: the database cannot be reached, is read-only or full.
+            StoreBusy: another process was writing to it for PATIENCE_S.
         """
         with self._translated(), self.engine.connect() as connection:
             if self.is_sqlite:
@@ -108,6 +115,11 @@ class Store:
         try:
             yield
         except (OperationalError, sqlite3.OperationalError) as error:
+            if _is_locked(error):
+                raise StoreBusy(
+                    f"database {_shown(self.url)}: another process is writing to it, such as the load of a"
+                    " long list; nothing was written here. Try again when it has ended"
+                ) from error
             raise NotReady(f"database {_shown(self.url)}: {_first_line(error)}") from error
         except DBAPIError as error:
             if not (
@@ -256,6 +268,12 @@ def _attached(connection: Connection, file: Path | None) -> Iterator[None]:
     finally:
         raw.execute("PRAGMA temp_store=MEMORY")
         raw.execute("DETACH staged")
+
+
+def _is_locked(error: Exception) -> bool:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    # The lowest byte is the kind of failure, what is above it says more of it.
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _shown(url: str) -> str:

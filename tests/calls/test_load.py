@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
@@ -14,9 +15,10 @@ import polars as pl
 import pytest
 from sqlalchemy import Connection, event, inspect, text
 
-from dialer.base.errors import BadInput, NotReady
+from dialer.base.errors import BadInput, Busy, NotReady
+from dialer.calls import load as loading
 from dialer.calls.load import check_lists, load
-from dialer.store import bulk
+from dialer.store import bulk, database
 from dialer.store.bulk import Stage
 from dialer.store.database import Store
 from tests.calls.spring import CAMPAIGN, LIST, campaign_in, rows
@@ -116,13 +118,44 @@ def test_an_interrupted_load_leaves_nothing_of_the_file(
         assert rows(store, f"SELECT count(*) FROM {table}") == [(0,)]
 
 
+def test_a_load_waits_for_another_process_that_writes(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goal: two loads of long lists at once both end. Method: the rival ends when we say that we wait."""
+    campaign = campaign_in(tmp_path, people=LIST)
+    rival, rival_writes, said = Store(sqlite_url), ExitStack(), []
+    monkeypatch.setattr(database, "PATIENCE_S", 0.01)
+    store = Store(sqlite_url)
+
+    class Log:
+        def info(self, event: str, **fields: object) -> None:
+            said.append(event)
+            rival_writes.close()
+
+    monkeypatch.setattr(loading, "log", Log())
+    rival_writes.enter_context(rival.write())
+    [books] = load(store, campaign)
+    assert (books.accepted, said) == (3, ["load.waits"])
+
+    rival_writes.enter_context(rival.write())
+    monkeypatch.setattr(loading, "WRITE_TRIES_MAX", 1)
+    with pytest.raises(
+        Busy, match=r"another process is writing to it, .* Try again when it has ended"
+    ) as told:
+        load(store, campaign)
+    assert (told.value.exit_code, isinstance(told.value, NotReady)) == (75, True)
+    rival_writes.close()
+    rival.close()
+    store.close()
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from dialer.base.settings import Settings
 from dialer.calls.load import load
 from dialer.campaign import read_campaign
-from dialer.store import bulk
+from dialer.store import bulk, database
 from dialer.store.database import Store
 
 pour, bulk.ROWS_FOR_A_FILE = bulk.Stage.pour, 1
