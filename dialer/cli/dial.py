@@ -29,6 +29,7 @@ from dialer.cli.deployment import (
     settings_of,
 )
 from dialer.cli.show import err, loading_bar, out, print_json, print_table
+from dialer.cli.stopped import stopped_as_json
 from dialer.cli.unpaced import warn_of_no_pace
 from dialer.providers.open import reach
 from dialer.rules.heard import HeardRules
@@ -70,7 +71,8 @@ def run(
                         f"warning: {one.file} has nobody to call; see: dialer check {campaign}", markup=False
                     )
         warn_of_no_pace(account, settings, said)
-        progress = dial(store, said, account, HeardRules(settings.rules).look, for_s=for_s, wait=wait)
+        with stopped_as_json(store, said, json=json):
+            progress = dial(store, said, account, HeardRules(settings.rules).look, for_s=for_s, wait=wait)
     if json:
         print_json(progress.as_json())
     else:

@@ -82,6 +82,10 @@ def test_a_paused_campaign_does_not_run_until_it_is_resumed(sqlite_spring: Deplo
     run = sqlite_spring.dialer("run", "spring")
     assert (run.returncode, run.stdout) == (3, "")
     assert run.stderr == "dialer: campaign 'spring' is paused; to go on: dialer resume spring\n"
+    told = sqlite_spring.dialer("run", "spring", "--json")
+    document = orjson.loads(told.stdout)
+    assert (told.returncode, told.stderr) == (3, run.stderr)
+    assert (document["state"], document["submitted"], document["exit_code"]) == ("paused", 0, 3)
     assert sqlite_spring.dialer("resume", "spring").returncode == 0
     assert sqlite_spring.dialer("run", "spring").returncode == 0
 
