@@ -21,6 +21,7 @@ from dialer.calls.books import Books as Books
 from dialer.calls.books import Example as Example
 from dialer.calls.known import read_taken
 from dialer.calls.mended import MendedBatch, MendedList, as_mended
+from dialer.calls.told import RAGGED
 from dialer.campaign import Campaign
 from dialer.campaign.campaign import ListSection
 from dialer.contacts import normalize
@@ -184,7 +185,7 @@ def _with_broken(rejects: pl.DataFrame, batch: Batch) -> pl.DataFrame:
     broken = batch.broken.with_columns(
         pl.lit(None, pl.String).alias("column_name"),
         pl.col("row").alias("raw"),
-        pl.lit(None, pl.String).alias("suggestion"),
+        pl.lit(RAGGED).alias("suggestion"),
     ).select(REJECT_COLUMNS)
     return pl.concat([rejects, broken]).sort("list_row")
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from dialer.calls.told import TOLD
+from dialer.calls.told import RAGGED, TOLD
 from dialer.contacts.texts import as_told
 from dialer.lists import Batch
 from dialer.lists.shape import no_broken
@@ -71,7 +71,11 @@ def rejected_rows(one: Answers, why: pl.DataFrame, file: str, phones: Sequence[s
         as_json(own).alias("row"),
     )
     if not batch.broken.is_empty():
-        broken = batch.broken.with_columns(pl.lit(file).alias("list_file"), pl.col("row").alias("raw"))
+        broken = batch.broken.with_columns(
+            pl.lit(file).alias("list_file"),
+            pl.col("row").alias("raw"),
+            pl.lit(RAGGED).alias("suggestion"),
+        )
         order = pl.concat([why["list_row"], broken["list_row"]]).arg_sort()
         own = pl.concat([own, own.clear(broken.height)])[order]
         why = pl.concat([why, broken], how="diagonal")[order]

@@ -110,3 +110,12 @@ def test_calls_that_nothing_paces_are_warned_of(
     assert (line in told) == warned
     # A worker dials whatever is there: it looks at accounts alone.
     assert (line in printed(capsys, "worker", "--for", "0.01s")) == (not limit)
+
+
+def test_a_check_suggests_how_to_mend_a_row_of_too_many_fields(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "campaign.toml").write_text(CAMPAIGN)
+    (folder / "list.csv").write_text("phone,name\n+442079460018,Bob\n+442079460019,Dee, Ann\n")
+    told = printed(capsys, "check", "spring")
+    assert "3 fields where the header has 2 -> put a cell that holds the delimiter between quotes" in told

@@ -6,6 +6,9 @@ import datetime as dt
 import gc
 import gzip
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +18,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dialer.base.errors import BadInput, NotReady
+from dialer.calls.told import RAGGED
 from dialer.lists import open_list
 from dialer.tables import clean as cleaning
 from dialer.tables.clean import CleanBooks, Numbers, clean
 from dialer.tables.clean_rows import ADDED
 from dialer.tables.excel import ExcelWriter
 from dialer.tables.firsts import Firsts
+from dialer.tables.whole import whole_file
 
 LIST = (
     "key,phone,country\n"
@@ -99,6 +104,7 @@ def test_every_row_is_in_one_of_the_two_files(people: Path) -> None:
         ("k6", "people.csv", 6, 7, "no_digits", "call me"),
         ("k7", "people.csv", 7, 8, "blank", None),
     ]
+    assert bad["suggestion"][0] == RAGGED
     assert bad["row"][1] == '{"key":"k6","phone":"call me","country":"GB"}'
 
 
@@ -238,6 +244,29 @@ def test_an_interrupted_run_leaves_what_was_there_before(
         "r.parquet",
     ]
     assert (people.parent / "clean.parquet").read_bytes() == before
+
+
+def test_the_draft_of_a_killed_process_is_cleared_by_the_next_one(tmp_path: Path) -> None:
+    """Goal: only drafts of the dead go. Method: one of a process that killed itself, two being written."""
+    to = tmp_path / "clean.csv"
+    die = (
+        "import os, signal, sys; from pathlib import Path; from dialer.tables.whole import whole_file\n"
+        "with whole_file(Path(sys.argv[1])) as part: os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", die, str(to)]).returncode == -signal.SIGKILL
+    [stale] = tmp_path.iterdir()
+    kept = [tmp_path / name for name in (".clean.csv.notes.part", ".clean.csv.0123abcd.part~", "my.part")]
+    for path in kept:
+        path.write_text("not ours")
+    with whole_file(to) as alive:
+        assert not stale.exists()
+        with whole_file(to) as other:
+            assert {alive, other} < set(tmp_path.iterdir())
+            other.write_text("first")
+        assert to.read_text() == "first"
+        alive.write_text("second")
+    assert to.read_text() == "second"
+    assert set(tmp_path.iterdir()) == {to, *kept}
 
 
 def test_a_workbook_on_a_full_disk_fails_once_and_leaves_nothing_behind(
