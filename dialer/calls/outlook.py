@@ -38,7 +38,10 @@ class People(NamedTuple):
 
 
 class GroupSlot(NamedTuple):
-    """Contacts who may be called at the same moments, and the next one (None: never)."""
+    """Contacts who may be called at the same moments, and the next one (None: never).
+
+    `line` is what their numbers may be, `zones_from` where their zones were taken from; '' is not known.
+    """
 
     group_id: int
     zones: tuple[str, ...]
@@ -48,6 +51,8 @@ class GroupSlot(NamedTuple):
     decided_by: str | None
     first_call_at_us: int | None
     first_calls_done_at_us: int | None
+    line: str
+    zones_from: str
 
 
 @dataclass(frozen=True)
@@ -219,6 +224,8 @@ def _slots(
                 _decided(placing, group_id, first_due[group_id], next_us),
                 first_us if first_us < NEVER_US else None,
                 last_us if last_us < NEVER_US else None,
+                group.line if group else "",
+                group.zones_from if group else "",
             )
         )
     return sorted(slots, key=lambda one: (one.next_call_at_us or NEVER_US, -one.contacts))

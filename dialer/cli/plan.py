@@ -35,6 +35,7 @@ from dialer.tables.slots import write_slots
 
 SLOTS_SHOWN = 15
 NO_RULES = "note: {} follows no calling rules (rules = [])"
+LINES = {"mobile": "mobile", "fixed": "fixed", "either": "mobile or fixed"}
 COSTS = ("least", "likely", "most")
 BOUND_BY = {"pace": "the pace", "windows": "the calling hours", "redials": "redials, caps and retries"}
 
@@ -129,7 +130,9 @@ def plan_json(outlook: Outlook) -> dict[str, Any]:
         "slots": [
             {
                 "time_zones": list(one.zones),
+                "time_zones_from": one.zones_from or None,
                 "jurisdictions": list(one.places),
+                "line": one.line or None,
                 "contacts": one.contacts,
                 "next_call_at": _at(one.next_call_at_us),
                 "local_time": local_of(one.zones, one.next_call_at_us),
@@ -297,10 +300,14 @@ def _whole(parts: dict[str, float]) -> dict[str, int]:
 
 
 def _print_slots(outlook: Outlook) -> None:
+    # Only where it tells groups apart: most lists have one.
+    several = len({one.zones_from for one in outlook.slots}) > 1
     rows = [
         (
             zones_text(one.zones),
+            *((one.zones_from or None,) if several else ()),
             ",".join(one.places) or None,
+            LINES.get(one.line),
             one.contacts,
             moment(one.next_call_at_us),
             local_of(one.zones, one.next_call_at_us),
@@ -311,7 +318,10 @@ def _print_slots(outlook: Outlook) -> None:
     ]
     if not rows:
         return
-    columns = ("time zones", "jurisdictions", "contacts", "may be called", "local", "decided by", "planned")
+    columns = (
+        *(("time zones", "zones from") if several else ("time zones",)),
+        *("jurisdictions", "line", "contacts", "may be called", "local", "decided by", "planned"),
+    )
     shown = "" if len(rows) <= SLOTS_SHOWN else f" (the first {SLOTS_SHOWN} of {len(rows)} groups)"
     print_table(f"Next legal slots{shown}", columns, rows[:SLOTS_SHOWN])
 

@@ -190,3 +190,19 @@ def test_what_cannot_be_meant_is_refused(
         assert main(["load", "autumn"]) == 0
     assert main(words) == 2
     assert message in capsys.readouterr().err
+
+
+def test_groups_of_one_zone_are_told_apart(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Landlines and mobiles of Berlin, and one whose zone the list names."""
+    home = folder / "campaigns" / "spring"
+    (home / "campaign.toml").write_text(CAMPAIGN.replace('"phone"\n', '"phone"\ntime_zone = "tz"\n'))
+    (home / "list.csv").write_text("phone,tz\n+493012345678,\n+4915112345678,\n+493012345679,Europe/Berlin\n")
+    slots = said(capsys, "plan", "spring", "--start", "2036-07-01T09:00")["slots"]
+    assert sorted((one["line"], one["time_zones_from"]) for one in slots) == [
+        ("fixed", "list"),
+        ("fixed", "number"),
+        ("mobile", "number"),
+    ]
+    assert main(["plan", "spring", "--start", "2036-07-01T09:00"]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if "Europe/Berlin" in line]
+    assert len({tuple(row.split("│")[1:5]) for row in rows}) == len(rows) == 3
