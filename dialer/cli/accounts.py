@@ -33,6 +33,7 @@ from dialer.providers.abilities import (
 )
 from dialer.providers.open import open_account
 from dialer.providers.provider import Provider
+from dialer.providers.registry import find_provider
 
 AccountName = Annotated[str, Parameter(help="An account of dialer.toml.")]
 Json = Annotated[bool, Parameter(help="Print one JSON document instead of a table.")]
@@ -114,6 +115,7 @@ def webhooks(
         secret_to: The new file that keeps the secret; nobody else can read it, and it is never printed.
     """
     chosen = account_of(account, settings_of(config))
+    _refuse_without_webhooks(chosen)
     if action == "create" and url is None:
         raise BadInput("say where events go: dialer webhooks ACCOUNT create https://... --secret-to FILE")
     if action != "create" and url is not None:
@@ -133,6 +135,16 @@ def webhooks(
     else:
         show_records(answer, _DELIVERY, "no deliveries", json=json)
     return 0
+
+
+def _refuse_without_webhooks(account: Account) -> None:
+    """Say that the provider cannot be told where events go, before anything is asked for. Raises BadInput."""
+    kind = find_provider(account.provider)
+    if not issubclass(kind, SetsWebhooks):
+        raise BadInput(
+            f"{kind.__name__} documents no way to set webhooks; where it has them, they are set on its own"
+            " pages, with the address that `dialer serve` prints"
+        )
 
 
 _WEBHOOK = ("webhook_id", "url", "status", "created_at")

@@ -86,6 +86,7 @@ NO = (
     ("numbers unleashx messages +14155550001", "UnleashX documents no way to read messages"),
     ("calls unleashx end call_1", "UnleashX documents no way to end a call"),
     ("webhooks unleashx show", "UnleashX documents no way to set webhooks"),
+    ("webhooks unleashx create https://x.example", "UnleashX documents no way to set webhooks"),
     ("numbers phone add +14155550001", "AgentPhone documents no way to add numbers of one's own"),
     ("numbers fone list", "did you mean 'phone'"),
     ("numbers phone attach --agent agt_1", "attach NUMBER... --agent AGENT"),
