@@ -86,6 +86,8 @@ LATEST = Dialects(
     FROM campaign_runs WHERE :campaign = '*' OR campaign = :campaign ORDER BY run_id DESC LIMIT :most"""
 )
 
+WORKERS = Dialects("SELECT 1 FROM workers WHERE run_id IS NULL AND campaign_id IS NULL LIMIT 1")
+
 # Runs that workers dial: who waits, is leased or has an open call, and whether a later run has begun.
 OPEN_RUNS = Dialects(
     f"""
@@ -277,6 +279,12 @@ def first_wait(store: Store, campaign: str) -> int | None:
     with store.read() as connection:
         at_us: int | None = store.execute(connection, FIRST_WAIT, campaign=campaign)[0][0]
         return at_us
+
+
+def had_workers(store: Store) -> bool:
+    """Return whether anybody dialed by `dialer worker`: what it dials on its own is in no record."""
+    with store.read() as connection:
+        return bool(store.execute(connection, WORKERS))
 
 
 def latest(store: Store, campaign: str = "*", most: int = 20) -> list[RunRecord]:

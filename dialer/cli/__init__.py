@@ -38,7 +38,10 @@ COMMANDS = {
     "run": ("dial:run", "Load what is new, call what may be called now, collect outcomes."),
     "worker": ("work:worker", "Dial all running campaigns until told to stop; several side by side."),
     "due": ("due:due", "Run every campaign whose cron time has come, once; for crontab."),
-    "runs": ("runs:runs", "List the runs of campaigns: started by what, why they ended, with what figures."),
+    "runs": (
+        "runs:runs",
+        "List the runs that `run`, `test-call` and cron began: why they ended, with what figures.",
+    ),
     "status": ("look:status", "Show progress, pace and outcomes."),
     "pause": ("control:pause", "Stop claiming, on every worker, within seconds."),
     "resume": ("control:resume", "Let workers dial a campaign: after a pause, a stop or for the first time."),

@@ -11,7 +11,12 @@ from dialer.base.clock import as_datetime
 from dialer.calls import runs as records
 from dialer.calls.runs import RunRecord
 from dialer.cli.deployment import Config, campaign_name, open_store, settings_of
-from dialer.cli.show import print_json, print_table
+from dialer.cli.show import err, print_json, print_table
+
+NOTE = (
+    "note: what workers dial after `dialer resume` or `dialer worker CAMPAIGN` is no run;"
+    " dialer status and dialer export attempts have it"
+)
 
 
 def runs(
@@ -24,6 +29,9 @@ def runs(
 ) -> int:
     """List the newest runs: started by what and when, ended when and why, and what they did.
 
+    A run is what `dialer run`, `dialer test-call` or a due time of `[hours] cron` began. What workers dial
+    after `dialer resume` or `dialer worker CAMPAIGN` has no beginning and no end of its own, and is no run.
+
     Args:
         json: Print one JSON document instead of a table.
     """
@@ -31,6 +39,7 @@ def runs(
     name = campaign_name(campaign, settings) if campaign is not None else "*"
     with open_store(settings) as store:
         found = records.latest(store, name, most)
+        had_workers = records.had_workers(store)
     if json:
         print_json([_plain(one) for one in found])
         return 0
@@ -49,6 +58,8 @@ def runs(
         ),
         [_row(one) for one in found],
     )
+    if had_workers:
+        err().print(NOTE, markup=False, soft_wrap=True)
     return 0
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from dialer.attempts import workers
 from dialer.cli import main
+from dialer.store.database import Store
 from dialer.store.lock import only_dialer
+from dialer.store.migrate import prepare
 
 CAMPAIGN = """
 [list]
@@ -66,3 +70,17 @@ def test_a_due_run_waits_for_another_dialer(
     assert main(["runs", "--json"]) == 0
     ended = [run["ended"] for run in json.loads(capsys.readouterr().out)]
     assert ended[1].startswith("waits: another dialer")
+
+
+def test_it_is_said_that_what_workers_dial_is_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with closing(Store(f"sqlite:///{tmp_path}/dialer.db")) as store:
+        prepare(store)
+        workers.enter(store, "run", campaign_id=1, run_id=1)
+        assert main(["runs"]) == 0
+        assert capsys.readouterr().err == ""
+        workers.enter(store, "w")
+    assert main(["runs"]) == 0
+    assert "is no run" in capsys.readouterr().err
