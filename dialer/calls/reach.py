@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from dialer.base.errors import BadInput
 from dialer.calls.allowed import Allowed
 from dialer.calls.claim import next_due_by_group
 from dialer.calls.groups import UNGROUPED, groups_of
@@ -43,12 +44,14 @@ class Opening(NamedTuple):
 @dataclass(frozen=True)
 class Reach:
     """What a list's contacts can expect: `openings`, most contacts first; `closed`: how many never have an
-    open window, by why; `refused`: how many a rule refuses, by the rule.
+    open window, by why; `refused`: how many a rule refuses, by the rule. `contradiction` says where the
+    campaign's own hours keep everybody from being called, so that `dialer run` refuses them.
     """
 
     openings: list[Opening]
     closed: Mapping[str, int]
     refused: Mapping[Rule, int]
+    contradiction: str | None = None
 
     @property
     def never(self) -> int:
@@ -61,7 +64,8 @@ class Reach:
             return None
         causes = list(self.closed)
         others = f"; and {len(causes) - SHOWN} other causes" if len(causes) > SHOWN else ""
-        return f"{_people(self.never)} can never be called: {'; '.join(causes[:SHOWN])}{others}"
+        refused = f"; {self.contradiction}" if self.contradiction else ""
+        return f"{_people(self.never)} can never be called: {'; '.join(causes[:SHOWN])}{others}{refused}"
 
     def opening_lines(self) -> list[str]:
         """Return the next openings in lines for a person, those of the most contacts."""
@@ -108,7 +112,16 @@ def reach(allowed: Allowed, contacts: Mapping[int, int], now_us: int) -> Reach:
         [Opening(*key, count) for key, count in openings.most_common()],
         dict(closed.most_common()),
         dict(refused.most_common()),
+        _contradiction(allowed, now_us) if closed else None,
     )
+
+
+def _contradiction(allowed: Allowed, now_us: int) -> str | None:
+    try:
+        allowed.check(now_us)
+    except BadInput as error:
+        return str(error)
+    return None
 
 
 def reach_of(
