@@ -27,3 +27,18 @@ def first_attempt_id(at_us: int) -> str:
 def new_worker_id() -> str:
     """Return a name that tells a person where the worker runs: host, process, chance."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+
+
+def is_running_here(worker: str) -> bool:
+    """Return whether the worker's process may run; False only where this machine surely has no such process."""
+    host, number = (*worker.split(":"), "")[:2]
+    # On Windows signal 0 is no question but Ctrl-C.
+    if host != socket.gethostname() or not number.isdigit() or os.name == "nt":
+        return True
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

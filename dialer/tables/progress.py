@@ -10,12 +10,13 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, text
 
 from dialer.base.clock import as_datetime
+from dialer.base.ids import is_running_here
 from dialer.base.settings import Account
 from dialer.calls.outlook import look_ahead, people_of
 from dialer.calls.reach import never_called
 from dialer.campaign import Campaign
 from dialer.rules.rulebook import RuleBook
-from dialer.store.database import Store
+from dialer.store.database import Dialects, Store
 from dialer.store.views import STATUS
 from dialer.tables.query import campaign_id_of, view_query
 
@@ -31,6 +32,14 @@ RESULTS = f"""
     GROUP BY status, result"""
 
 SPEC = text("SELECT campaign_id, spec FROM campaigns WHERE name = :name")
+
+# A run has its campaign; a worker that has none serves all of them.
+WORKERS = Dialects(
+    """
+    SELECT workers.worker FROM workers
+    JOIN campaigns ON campaigns.campaign_id = coalesce(workers.campaign_id, campaigns.campaign_id)
+    WHERE campaigns.name = :name AND workers.state = 'alive' AND workers.lease_until_us > :now_us"""
+)
 
 STATUSES = ("done", "refused", "unknown", "calling", "waiting", "suppressed", "canceled")
 """The statuses of a contact, in the order in which a table shows them."""
@@ -74,6 +83,8 @@ class CampaignProgress(NamedTuple):
     """When the next call may be placed, where that was planned."""
     never_called: str | None = None
     """How many of those who wait can never be called, and why, in a sentence, where that was planned."""
+    dialed_now: bool = False
+    """Whether it runs and a living process dials it."""
 
     def lines(self) -> list[str]:
         """Return the same in a few sentences for a person."""
@@ -98,10 +109,11 @@ class CampaignProgress(NamedTuple):
     def _finish(self) -> str:
         assert self.finish_estimate_at is not None
         if self.finish_bound_by is None:
-            return f"at this pace done {_minute(self.finish_estimate_at)}"
+            begun = "" if self.dialed_now else " if it is dialed from now on"
+            return f"at this pace done {_minute(self.finish_estimate_at)}{begun}"
         following = f"next call {_minute(self.next_call_at)}, " if self.next_call_at else ""
         # Not everybody may be dialing it this moment.
-        begun = "" if self.state == "running" else " if it is dialed from now on"
+        begun = "" if self.dialed_now else " if it is dialed from now on"
         decided = BOUND_BY[self.finish_bound_by]
         return f"{following}done about {_minute(self.finish_estimate_at)}{begun}: {decided}"
 
@@ -141,10 +153,20 @@ def progress(
     with store.read() as connection:
         campaign_id = campaign_id_of(connection, campaign)
         found = connection.execute(text(view_query(store, "campaign_progress", campaign_id)))
+        now_us = store.now_us(connection)
         rows = [_from_row(row._asdict()) for row in found]
+        rows = [row._replace(dialed_now=_is_dialed(store, connection, row, now_us)) for row in rows]
         if rules is None:
             return rows
         return [_planned(store, connection, row, accounts or {}, rules) for row in rows]
+
+
+def _is_dialed(store: Store, connection: Connection, row: CampaignProgress, now_us: int) -> bool:
+    if row.state != "running":
+        return False
+    found = store.execute(connection, WORKERS, name=row.campaign, now_us=now_us)
+    # On SQLite no heart beats: a process of this machine that was killed is still written down as alive.
+    return any(not store.is_sqlite or is_running_here(worker) for (worker,) in found)
 
 
 def _planned(

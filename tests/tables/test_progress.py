@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 
 from dialer.base.clock import ManualClock, as_datetime
 from dialer.base.errors import BadInput
@@ -82,3 +84,43 @@ def test_progress_of_a_campaign_that_is_not_there_is_refused(store: Store) -> No
         progress(store, "spring")
     with pytest.raises(BadInput, match="dialer load spring"):
         outcome_table(store, "spring")
+
+
+@pytest.mark.parametrize(
+    ("sql", "promise"),
+    [
+        ("UPDATE workers SET lease_until_us = lease_until_us", "UTC"),
+        ("UPDATE workers SET state = 'left'", "if it is dialed from now on"),
+        ("UPDATE workers SET campaign_id = 99", "if it is dialed from now on"),
+        ("UPDATE workers SET lease_until_us = 0", "if it is dialed from now on"),
+    ],
+)
+def test_a_finish_is_promised_only_while_somebody_dials(
+    store: Store, clock: ManualClock, sql: str, promise: str
+) -> None:
+    tell(store, clock)
+    with store.write() as connection:
+        connection.execute(text("UPDATE workers SET lease_until_us = :until"), {"until": 2**60})
+        connection.execute(text(sql))
+    (one,) = progress(store)
+    assert one.dialed_now == (promise == "UTC")
+    [line] = [line for line in one.lines() if "at this pace done" in line]
+    assert line.endswith(promise)
+
+
+def test_a_killed_process_dials_nothing_though_its_lease_on_sqlite_lasts(
+    store: Store, clock: ManualClock
+) -> None:
+    tell(store, clock)
+    with store.write() as connection:
+        dead = {"worker": f"{socket.gethostname()}:{2**30}:x", "until": 2**60}  # no process has this number
+        connection.execute(text("UPDATE workers SET state = 'left'"))
+        connection.execute(
+            text(
+                "INSERT INTO workers (worker, state, started_at_us, lease_until_us)"
+                " VALUES (:worker, 'alive', 0, :until)"
+            ),
+            dead,
+        )
+    (one,) = progress(store)
+    assert one.dialed_now == (not store.is_sqlite)
