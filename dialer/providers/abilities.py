@@ -138,6 +138,16 @@ class TellsOfOne(Protocol):
 
 
 @runtime_checkable
+class LeavesToEvents(Protocol):
+    """Leaves calls that have just ended to their events, which tell more than its file does."""
+
+    @property
+    def event_wait_s(self) -> float:
+        """How long after its end a call is told without an outcome; 0 where no events come."""
+        ...
+
+
+@runtime_checkable
 class TellsCosts(Protocol):
     """Tells what calls cost in a list of its own, apart from their outcomes."""
 

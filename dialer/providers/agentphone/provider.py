@@ -147,6 +147,11 @@ class AgentPhone:
             if page and not recent and newest_first:
                 return
 
+    @property
+    def event_wait_s(self) -> float:
+        """How long after its end a call is told without an outcome; 0 where no events come."""
+        return self._options.event_wait_s if self._options.webhook_secret else 0.0
+
     async def execution(self, execution_id: str) -> Execution | None:
         """Return what the provider's file says of the call; None where it knows none by this id.
 
@@ -325,10 +330,10 @@ class AgentPhone:
     def _leave_to_event(self, each: Execution) -> Execution:
         """Return a call that just ended as still open while its webhook may yet come and say why."""
         plain = each.outcome in ("completed", "failed")
-        if not plain or not self._options.webhook_secret or each.ended_at_us is None:
+        if not plain or not self.event_wait_s or each.ended_at_us is None:
             return each
         over_us = self._clock.now_us() - each.ended_at_us
-        return replace(each, outcome=None) if over_us < self._options.event_wait_s * 1e6 else each
+        return replace(each, outcome=None) if over_us < self.event_wait_s * 1e6 else each
 
     def _priced(self, each: Execution) -> Execution:
         """Return the call with its cost: by the second, a cent at least; unknown without a price."""
