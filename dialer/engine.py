@@ -38,6 +38,7 @@ from dialer.calls.allowed import Allowed
 from dialer.calls.limits import budget_of, take_back
 from dialer.campaign.campaign import Campaign
 from dialer.outcomes.collect import APPLY_EVERY_S, Collected, Collector
+from dialer.providers.abilities import LeavesToEvents
 from dialer.providers.open import open_account
 from dialer.providers.provider import Provider
 from dialer.rules.rulebook import RuleBook, read_rulebook
@@ -91,6 +92,13 @@ class AccountDialer:
         # On SQLite one writer at a time is all there is; on PostgreSQL no slot waits for a page of the books.
         slots = self._database if store.is_sqlite else anyio.CapacityLimiter(2)
         self.pace = shared_pace(store, account, clock, lambda: lease.worker, slots)
+
+    @property
+    def outcome_wait_s(self) -> float:
+        """How long without news a run waits for outcomes: polling has its turn after events had theirs."""
+        provider = self._provider
+        events_s = provider.event_wait_s if isinstance(provider, LeavesToEvents) else 0.0
+        return self.account.outcome_wait_s + events_s
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -220,7 +228,9 @@ class AccountDialer:
         while True:
             try:
                 if await self._turn(account_row.take_looking_turn):
-                    self._add_reconciled(await reconciler.round())
+                    before = self.reconciled.bound + self.reconciled.freed
+                    await reconciler.round(self.reconciled)
+                    self._heard(self.reconciled.bound + self.reconciled.freed - before)
                     await self._end_turn(account_row.end_looking_turn)
             except NotReady as error:
                 trouble.failed(error)
@@ -273,12 +283,6 @@ class AccountDialer:
         self.collected.found += done.found
         self.collected.costs += done.costs
         self._heard(done.ended + done.found)
-
-    def _add_reconciled(self, done: Reconciled) -> None:
-        self.reconciled.bound += done.bound
-        self.reconciled.freed += done.freed
-        self.reconciled.held += done.held
-        self._heard(done.bound + done.freed)
 
     def _heard(self, news: int) -> None:
         if news:

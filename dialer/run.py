@@ -14,18 +14,16 @@ import anyio.to_thread
 import structlog
 from pydantic import ValidationError
 
+from dialer.attempts.asking import asking
 from dialer.attempts.dialing import Dialing
 from dialer.attempts.lane import Lane
 from dialer.attempts.lease import Lease
-from dialer.attempts.open_calls import open_of_campaign
-from dialer.attempts.pace import account_row
-from dialer.attempts.pace.limits import shared_pace
+from dialer.attempts.open_calls import OpenOfCampaign, open_of_campaign
 from dialer.attempts.progress import RunProgress
 from dialer.attempts.reconcile import Reconciled, Reconciler
 from dialer.attempts.workers import LEASE_S
 from dialer.base.clock import Clock, SystemClock
-from dialer.base.errors import BadInput, NotReady
-from dialer.base.ids import new_worker_id
+from dialer.base.errors import BadInput, NeedsPerson, NotReady
 from dialer.base.settings import Account
 from dialer.base.trouble import Trouble
 from dialer.calls import campaigns
@@ -37,7 +35,6 @@ from dialer.calls.reach import never_called
 from dialer.campaign import Campaign
 from dialer.engine import AccountDialer, Interrupted, first_error, make_way
 from dialer.outcomes.collect import Collected, Collector
-from dialer.providers.open import open_account
 from dialer.rules.rulebook import RuleBook
 from dialer.store.database import Store
 from dialer.store.lock import only_dialer
@@ -102,7 +99,8 @@ class Run:
         self._now_us = 0
         self._elsewhere = 0
         self._spec: str | None = None
-        self._live_before: int | None = None
+        self._campaign_id = 0
+        self._before: OpenOfCampaign | None = None
         self._next_lookup_at_us: int | None = None
         self._spent = self._reserved = False
         self._interrupted = Interrupted(self._interrupt, lambda: self._dialer.lane.cut_off())
@@ -112,9 +110,11 @@ class Run:
 
         Raises:
             BadInput, NotReady, Busy, Stopped: nothing was dialled.
+            NeedsPerson: the same; its hours are never open for anybody who was loaded.
         """
         async with self._dialer.opened():
             known = await self._in_database(self._start)
+            self._campaign_id = known.campaign_id
             self.progress.recovered = await self._in_database(
                 partial(self._lease.enter, campaign_id=known.campaign_id, run_id=self._run_id)
             )
@@ -122,9 +122,9 @@ class Run:
             await self._in_database(partial(self._look, known))
             try:
                 dialing = await self._dialer.take_up(known.campaign_id, self._campaign)
-            except BadInput:
+            except BadInput as error:
                 await self._in_database(partial(self._go_back, known))
-                raise
+                raise NeedsPerson(str(error)) from error  # its list may have been loaded by now
             self._allowed = dialing.allowed
             self.progress.counts = self._dialer.lane.counts
             make_way()
@@ -160,7 +160,6 @@ class Run:
 
     def _leave(self, dialing: Dialing, known: KnownCampaign) -> None:
         """Write down how the run ended, and find its exit code."""
-        self._add_up()
         with self._store.write() as connection:
             if dialing.stopped:
                 campaigns.stop(self._store, connection, known.campaign_id, dialing.stopped)
@@ -178,7 +177,7 @@ class Run:
             progress.exit_code = 130
         elif progress.problem is not None:
             progress.exit_code = 3
-        elif progress.unknown_left:
+        elif progress.held_left:
             progress.exit_code = 4
 
     # -- beside the lane ----------------------------------------------------------------------------
@@ -196,7 +195,6 @@ class Run:
                 trouble.failed(error)
             else:
                 trouble.over()
-            self._add_up()
             self._watch(self.progress)
             self._news_at = max(self._news_at, self._dialer.news_at, lane.counts.last_sent_at or 0.0)
             await self._hear_rules()
@@ -261,7 +259,7 @@ class Run:
         if self._due_within(PATIENCE_S) or self._unknown_due(PATIENCE_S):
             return True
         listening = self._dialer.list_failures < LIST_FAILURES_MAX
-        patient = self._clock.monotonic() - self._news_at < self._account.outcome_wait_s
+        patient = self._clock.monotonic() - self._news_at < self._dialer.outcome_wait_s
         return (progress.open_calls > 0 or self._reserved) and listening and patient
 
     def _due_within(self, seconds: float) -> bool:
@@ -272,10 +270,24 @@ class Run:
         due = self._next_lookup_at_us
         return due is not None and due - self._now_us <= seconds * 1e6
 
-    def _add_up(self) -> None:
-        progress, reconciled = self.progress, self._dialer.reconciled
-        progress.bound = reconciled.bound + self._dialer.collected.found
-        progress.freed, progress.held = reconciled.freed, reconciled.held
+    def _add_up(self, left: OpenOfCampaign) -> None:
+        """Find the figures that follow from what is open now and what was before."""
+        progress, counts = self.progress, self.progress.counts
+        if self._before is None:
+            self._before = left
+            progress.open_before = left.accepted + left.unknown
+        progress.held = self._dialer.reconciled.held
+        progress.freed = self._dialer.reconciled.freed_of[self._campaign_id]
+        progress.open_calls, progress.unknown_left, progress.held_left = (
+            left.accepted,
+            left.unknown,
+            left.held,
+        )
+        # Whatever was or became unknown and is not any more was found or not placed; what was live has ended.
+        lost = self._before.unknown + counts.unknown
+        progress.bound = max(0, lost - progress.freed - left.unknown)
+        live = progress.open_before + counts.accepted + counts.unknown
+        progress.ended_calls = max(0, live - progress.freed - left.accepted - left.unknown)
 
     def _look(self, known: KnownCampaign) -> None:
         with self._store.read() as connection:
@@ -292,13 +304,7 @@ class Run:
         progress = self.progress
         used_up = self._spent and not self._reserved
         progress.next_due_at_us = None if used_up else self._allowed.next_at_us(due, self._now_us)
-        if self._live_before is None:
-            self._live_before = left.accepted + left.unknown
-        # Whatever was or became live and is not any more has ended, or was never placed.
-        live = self._live_before + progress.counts.accepted + progress.counts.unknown
-        progress.ended_calls = max(0, live - progress.freed - left.accepted - left.unknown)
-        progress.open_calls = left.accepted
-        progress.unknown_left = left.unknown
+        self._add_up(left)
         self._elsewhere = left.sent_by_others + leased
         self._next_lookup_at_us = left.next_lookup_at_us
 
@@ -312,18 +318,11 @@ async def reconcile_account(store: Store, account: Account) -> tuple[Reconciled,
     Raises:
         BadInput, NotReady: the account cannot be used.
     """
-    clock = SystemClock()
     database = anyio.CapacityLimiter(1)
-    worker = new_worker_id()
-    pace = shared_pace(store, account, clock, lambda: worker, database)
-    account_row.ensure_account(store, account.name)
-    async with open_account(account, clock, pace.request) as provider:
+    async with asking(store, account, database) as provider:
         collected = await Collector(store, provider, account, database).round()
         reconciler = Reconciler(store, provider, account, partial(campaigns.redialing, store), database)
-        try:
-            return await reconciler.round(everything=True), collected
-        finally:
-            await pace.aclose()
+        return await reconciler.round(everything=True), collected
 
 
 @contextmanager

@@ -29,6 +29,7 @@ OPEN_OF_CAMPAIGN = Dialects(
     """
     SELECT coalesce(sum(CASE WHEN state = 'accepted' THEN 1 ELSE 0 END), 0),
         coalesce(sum(CASE WHEN state = 'unknown' THEN 1 ELSE 0 END), 0),
+        coalesce(sum(CASE WHEN state = 'unknown' AND next_lookup_at_us IS NULL THEN 1 ELSE 0 END), 0),
         coalesce(sum(CASE WHEN state = 'sending' AND worker <> :worker THEN 1 ELSE 0 END), 0),
         min(next_lookup_at_us)
     FROM ledger
@@ -52,12 +53,13 @@ LOCK_ACCOUNT = Dialects(
 
 
 class OpenOfCampaign(NamedTuple):
-    """What of a campaign is still open: accepted calls, unknown attempts, what other workers are sending,
-    and the next look-up's moment.
+    """What of a campaign is still open: accepted calls, unknown attempts and which of these are held for a
+    person, what other workers are sending, and the next look-up's moment.
     """
 
     accepted: int
     unknown: int
+    held: int
     sent_by_others: int
     next_lookup_at_us: int | None
 

@@ -16,7 +16,13 @@ PACE_S_MIN = 2.0
 
 @dataclass
 class RunProgress:
-    """What a run has done so far; `ended` says why it is over, `problem` what stopped it before its end."""
+    """What a run has done so far; `ended` says why it is over, `problem` what stopped it before its end.
+
+    The figures add up: submitted = accepted + refused + not dialled + unknown (without an answer), and of the
+    campaign's calls, open_before + accepted + unknown = ended_calls + open_calls + unknown_left + freed.
+    `bound` counts those without an answer that turned out to be placed, now or in an earlier run; `freed`
+    those that were not; `held_left` is the part of `unknown_left` that only a person settles.
+    """
 
     campaign: str
     account: str
@@ -27,9 +33,11 @@ class RunProgress:
     bound: int = 0
     freed: int = 0
     held: int = 0
+    open_before: int = 0
     ended_calls: int = 0
     open_calls: int = 0
     unknown_left: int = 0
+    held_left: int = 0
     waiting_left: int = 0
     next_due_at_us: int | None = None
     never: str | None = None
@@ -56,6 +64,16 @@ class RunProgress:
             f"{counts.submitted} submitted{pace}",
             f"{counts.accepted} accepted",
             f"{counts.refused} refused",
+        ]
+        for count, words in (
+            (counts.not_dialled, "not dialled"),
+            (counts.unknown, "without an answer"),
+            (self.open_before, "open before"),
+            (self.bound, "found at the provider"),
+            (self.freed, "found not placed"),
+        ):
+            parts += [f"{count} {words}"] if count else []
+        parts += [
             f"{self.ended_calls} ended",
             f"{self.open_calls} open",
             f"{self.unknown_left} unknown",
@@ -69,7 +87,14 @@ class RunProgress:
         elif self.waiting_left and self.next_due_at_us is not None:
             later = f"; the next call may be placed at {as_datetime(self.next_due_at_us):%Y-%m-%d %H:%M} UTC"
         never = f"; {self.never}" if self.never else ""
-        return f"{self.campaign}: {', '.join(parts)}; ended: {self.ended}{later}{never}"
+        return f"{self.campaign}: {', '.join(parts)}; ended: {self.ended}{later}{never}{self._unknown()}"
+
+    def _unknown(self) -> str:
+        """Return what becomes of the attempts whose fate is not known."""
+        held, asked = self.held_left, self.unknown_left - self.held_left
+        lookups = f"; {asked} unknown will be looked up by the next run, a worker or dialer reconcile"
+        words = f"; {held} unknown wait for a person: dialer reconcile {self.campaign}"
+        return (lookups if asked else "") + (words if held else "")
 
     def _how_to_go_on(self) -> str:
         """Return what a person does about a campaign that was stopped before its end."""
@@ -93,9 +118,11 @@ class RunProgress:
             "bound": self.bound,
             "freed": self.freed,
             "held": self.held,
+            "open_before": self.open_before,
             "ended_calls": self.ended_calls,
             "open_calls": self.open_calls,
             "unknown_left": self.unknown_left,
+            "held_left": self.held_left,
             "waiting_left": self.waiting_left,
             "recovered_unknown": self.recovered.unknown,
             "recovered_leases": self.recovered.returned,

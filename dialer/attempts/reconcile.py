@@ -7,8 +7,9 @@ for a person. A provider that could not be asked proves nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -34,12 +35,18 @@ STEPS = (0.02, 0.1, 0.3, 0.6, 1.0)
 
 @dataclass
 class Reconciled:
-    """What one round of look-ups brought."""
+    """What one round of look-ups brought; `freed_of` counts what was freed by campaign."""
 
     looked_up: int = 0
     bound: int = 0
     freed: int = 0
     held: int = 0
+    freed_of: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def later(self) -> int:
+        """How many are looked up once more, or were settled by somebody else meanwhile."""
+        return self.looked_up - self.bound - self.freed - self.held
 
 
 class Reconciler:
@@ -64,11 +71,14 @@ class Reconciler:
         self._redial: set[int] = set()
         self._database = database
 
-    async def round(self, *, everything: bool = False) -> Reconciled:
-        """Look up what is due (`everything`: also what is not, and what is held); return what came of it."""
+    async def round(self, done: Reconciled | None = None, *, everything: bool = False) -> Reconciled:
+        """Look up what is due (`everything`: also what is not, and what is held); return what came of it.
+
+        It is added to `done`, one by one, so that a round which is cut off is counted as far as it came.
+        """
         now_us = await self._in_database(self._now_us)
         self._redial = await self._in_database(self._redialing)
-        done = Reconciled()
+        done = Reconciled() if done is None else done
         if everything:
             pending = [one for one in await self._open() if one.state == "unknown"]
         else:
@@ -120,9 +130,9 @@ class Reconciler:
             return
         if self._provider.absence_is_proof or attempt.campaign_id in self._redial:
             why = f"not in the provider's list {round(age_s)} s after it left"
-            done.freed += await self._in_database(
-                partial(settle.free, self._store, [attempt.attempt_id], why)
-            )
+            freed = await self._in_database(partial(settle.free, self._store, [attempt.attempt_id], why))
+            done.freed += freed
+            done.freed_of[attempt.campaign_id] += freed
         else:
             await self._hold(attempt, "not in the provider's list, which proves nothing", done)
 
@@ -132,8 +142,9 @@ class Reconciler:
 
     async def _hold(self, attempt: Pending, why: str, done: Reconciled) -> None:
         reason = f"held: {why}"
-        await self._in_database(partial(settle.hold, self._store, [(attempt.attempt_id, reason)]))
-        done.held += 1
+        done.held += await self._in_database(
+            partial(settle.hold, self._store, [(attempt.attempt_id, reason)])
+        )
 
     async def _open(self) -> list[Pending]:
         return await self._in_database(partial(unsettled.open_attempts, self._store, self._account.name))

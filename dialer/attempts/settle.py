@@ -18,7 +18,6 @@ from dialer.attempts.answers import clean
 from dialer.attempts.match import is_proven
 from dialer.attempts.redial import Redial, redials
 from dialer.attempts.unsettled import Finding
-from dialer.base.errors import BadInput
 from dialer.calls import campaigns, limits, suppressions
 from dialer.store.database import Dialects, Rows, Store, as_rows
 
@@ -115,7 +114,8 @@ HOLD = Dialects(
     """
     UPDATE contacts SET reason = r.reason FROM ROWS(attempt_id text, reason text) AS r
     WHERE contacts.last_attempt_id = r.attempt_id AND contacts.status = 'unknown'
-        AND contacts.contact_id IN (SELECT contact_id FROM ledger WHERE ledger.attempt_id = r.attempt_id)"""
+        AND contacts.contact_id IN (SELECT contact_id FROM ledger WHERE ledger.attempt_id = r.attempt_id)
+    RETURNING contacts.contact_id"""
 )
 
 FREE = Dialects(
@@ -168,20 +168,6 @@ REVIVE = Dialects(
 )
 
 
-BIND_BY_HAND = Dialects(
-    """
-    UPDATE ledger SET state = 'accepted', execution_id = :execution_id, next_lookup_at_us = NULL
-    WHERE attempt_id = :attempt_id AND state = 'unknown'
-    RETURNING contact_id"""
-)
-
-CONTACT_CALLING = Dialects(
-    """
-    UPDATE contacts SET status = 'calling', reason = 'bound by a person'
-    WHERE contact_id = :contact_id AND last_attempt_id = :attempt_id AND status = 'unknown'"""
-)
-
-
 def bind(store: Store, findings: Sequence[Finding]) -> int:
     """Write what the provider's records say onto their attempts; return how many changed.
 
@@ -214,13 +200,17 @@ def postpone(store: Store, lookups: Sequence[tuple[str, int | None]]) -> None:
             store.execute(connection, LATER, rows=as_rows(sorted(lookups, key=str)))
 
 
-def hold(store: Store, holds: Sequence[tuple[str, str]]) -> None:
-    """Leave the attempts to a person, with the reason; nothing is looked up by itself any more."""
-    if holds:
-        with store.write() as connection:
-            later = sorted((attempt_id, None) for attempt_id, _ in holds)
-            store.execute(connection, LATER, rows=as_rows(later))
-            store.execute(connection, HOLD, rows=as_rows(sorted(holds)))
+def hold(store: Store, holds: Sequence[tuple[str, str]]) -> int:
+    """Leave the attempts to a person, with the reason, and look them up no more; return how many are held.
+
+    What was settled meanwhile is left alone.
+    """
+    if not holds:
+        return 0
+    with store.write() as connection:
+        later = sorted((attempt_id, None) for attempt_id, _ in holds)
+        store.execute(connection, LATER, rows=as_rows(later))
+        return len(store.execute(connection, HOLD, rows=as_rows(sorted(holds))))
 
 
 def free(store: Store, attempt_ids: Sequence[str], why: str) -> int:
@@ -234,22 +224,6 @@ def free(store: Store, attempt_ids: Sequence[str], why: str) -> int:
         store.execute(connection, FREE_CONTACT, rows=contacts, now_us=store.now_us(connection))
         campaigns.settle_all_canceled(store, connection)
         return len(freed)
-
-
-def bind_by_hand(store: Store, attempt_id: str, execution_id: str) -> None:
-    """Write down a person's word that the unknown attempt is this call of the provider.
-
-    Raises:
-        BadInput: there is no such unknown attempt, or another attempt has that execution id.
-    """
-    try:
-        with store.write() as connection:
-            rows = store.execute(connection, BIND_BY_HAND, attempt_id=attempt_id, execution_id=execution_id)
-            if not rows:
-                raise BadInput(f"{attempt_id} is not an unknown attempt; see: dialer reconcile")
-            store.execute(connection, CONTACT_CALLING, contact_id=rows[0][0], attempt_id=attempt_id)
-    except IntegrityError as error:
-        raise BadInput(f"execution id {execution_id} belongs to another attempt already") from error
 
 
 def expire(store: Store, account: str, older_than_s: float) -> int:

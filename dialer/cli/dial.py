@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Annotated
 
 import anyio
 from cyclopts import Parameter
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dialer.attempts import settle, unsettled, workers
+from dialer.attempts import decide, unsettled, workers
 from dialer.attempts.progress import RunProgress
+from dialer.attempts.unsettled import Held
 from dialer.base.clock import as_datetime
 from dialer.base.durations import parse_duration
 from dialer.base.errors import BadInput, Busy, DialerError
@@ -19,6 +21,7 @@ from dialer.base.ids import new_worker_id
 from dialer.base.settings import Account, Settings
 from dialer.calls import runs
 from dialer.calls.load import load, open_lists
+from dialer.calls.never_open import refuse_if_never_open
 from dialer.campaign.campaign import Campaign
 from dialer.cli.deployment import (
     CampaignName,
@@ -26,6 +29,7 @@ from dialer.cli.deployment import (
     campaign_name,
     campaign_of,
     open_store,
+    rules_of,
     settings_of,
 )
 from dialer.cli.show import err, loading_bar, out, print_json, print_table
@@ -36,6 +40,7 @@ from dialer.rules.heard import HeardRules
 from dialer.rules.rulebook import RuleBook
 from dialer.run import Run, dialing_rights, reconcile_account
 from dialer.store.database import Store
+from dialer.tables.query import campaign_id_of
 
 
 def run(
@@ -61,6 +66,7 @@ def run(
     anyio.run(reach, account, said.call.agent)
     lists = open_lists(said)
     with open_store(settings, create=True) as store, dialing_rights(store):
+        refuse_if_never_open(store, said, lists, rules_of(settings))
         with loading_bar() as watch_list:
             books = load(store, said, lists, only_new=True, watch=watch_list)
         for one in books:
@@ -118,6 +124,7 @@ def reconcile(
     *,
     bind: Annotated[tuple[str, str] | None, Parameter(consume_multiple=False)] = None,
     not_placed: str | None = None,
+    force: bool = False,
     json: bool = False,
     config: Config = None,
 ) -> int:
@@ -125,42 +132,65 @@ def reconcile(
 
     Args:
         bind: ATTEMPT EXECUTION_ID: a person's word that the attempt is this call of the provider.
-        not_placed: ATTEMPT: a person's word that it was never placed; its contact will be called again.
+        not_placed: ATTEMPT: a person's word that it was never placed; its contact will be called again. It
+            takes back a --bind to a call that the provider does not know.
+        force: Take the person's word without asking the provider.
         json: Print one JSON document instead of a table.
     """
+    if bind is not None and not_placed is not None:
+        raise BadInput("--bind and --not-placed are said one after the other")
+    if force and bind is None and not_placed is None:
+        raise BadInput("--force goes with --bind or --not-placed")
     settings = settings_of(config)
     name = campaign_name(campaign, settings) if campaign is not None else None
     with open_store(settings) as store:
+        with store.read() as connection:
+            campaign_id_of(connection, name)
         if bind is not None:
-            settle.bind_by_hand(store, *bind)
-        if not_placed is not None and not settle.free(store, [not_placed], "a person's word"):
-            raise BadInput(f"{not_placed} is not an unknown attempt; see: dialer reconcile")
-        if bind is None and not_placed is None:
+            one = decide.doubtful(store, bind[0], name)
+            account = settings.accounts.get(one.account)
+            done = anyio.run(partial(decide.bind, store, account, one, bind[1], insist=force))
+        elif not_placed is not None:
+            one = decide.doubtful(store, not_placed, name)
+            account = settings.accounts.get(one.account)
+            done = anyio.run(partial(decide.free, store, account, one, insist=force))
+        else:
+            done = None
             _recover(store)
             _ask_providers(store, settings, name)
         left = unsettled.unknown_attempts(store, name)
+    if done is not None:
+        (err() if json else out()).print(done, markup=False, soft_wrap=True)
+    held = sum(one.next_lookup_at_us is None for one in left)
     if json:
         print_json([{**one._asdict(), "opened_at": as_datetime(one.opened_at_us)} for one in left])
     elif left:
-        print_table(
-            f"{len(left)} unknown attempts: settle with --bind ATTEMPT EXECUTION_ID or --not-placed ATTEMPT",
-            ("attempt", "campaign", "list id", "list row", "left at (UTC)", "error", "state"),
-            (
-                (
-                    one.attempt_id,
-                    one.campaign,
-                    one.list_id,
-                    one.list_row,
-                    f"{as_datetime(one.opened_at_us):%Y-%m-%d %H:%M:%S}",
-                    one.error_code,
-                    one.reason if one.next_lookup_at_us is None else "being looked up",
-                )
-                for one in left
-            ),
-        )
+        _print_unknown(left, held)
     else:
         out().print("no unknown attempts")
-    return 4 if left else 0
+    return 4 if held else 0
+
+
+def _print_unknown(left: Sequence[Held], held: int) -> None:
+    asked = len(left) - held
+    parts = [f"{held} held: settle with --bind ATTEMPT EXECUTION_ID or --not-placed ATTEMPT"] if held else []
+    parts += [f"{asked} looked up by dialer itself: by a run, a worker or dialer reconcile"] if asked else []
+    print_table(
+        f"{len(left)} unknown attempts: {'; '.join(parts)}",
+        ("attempt", "campaign", "list id", "list row", "left at (UTC)", "error", "state"),
+        (
+            (
+                one.attempt_id,
+                one.campaign,
+                one.list_id,
+                one.list_row,
+                f"{as_datetime(one.opened_at_us):%Y-%m-%d %H:%M:%S}",
+                one.error_code,
+                one.reason if one.next_lookup_at_us is None else "being looked up",
+            )
+            for one in left
+        ),
+    )
 
 
 def _recover(store: Store) -> None:
@@ -176,9 +206,11 @@ def _ask_providers(store: Store, settings: Settings, campaign: str | None) -> No
             continue
         done, collected = anyio.run(reconcile_account, store, settings.accounts[name])
         err().print(
-            f"{name}: {collected.ended} calls ended, {done.looked_up} unknown looked up:"
-            f" {done.bound + collected.found} found, {done.freed} not placed, {done.held} held",
+            f"{name}: {collected.ended} open calls ended, {collected.found} unknown found in the list;"
+            f" {done.looked_up} more looked up: {done.bound} found, {done.freed} not placed,"
+            f" {done.held} held, {done.later} looked up again later",
             markup=False,
+            soft_wrap=True,
         )
 
 

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
-from dialer.attempts import settle, unsettled, workers
+from dialer.attempts import by_hand, settle, unsettled, workers
 from dialer.attempts.answered import Answer
 from dialer.attempts.answers import answer_for, withdrawal
 from dialer.attempts.ledger import Desk, Opening, Wanted, exchange
@@ -236,9 +236,9 @@ class Life(RuleBasedStateMachine):
     def decide_by_hand(self) -> None:
         for one in self._pending("unknown")[:1]:
             if one.attempt_id in self.placed:
-                settle.bind_by_hand(self.store, one.attempt_id, self.placed[one.attempt_id])
+                by_hand.bind_by_hand(self.store, one.attempt_id, self.placed[one.attempt_id])
                 with pytest.raises(BadInput):
-                    settle.bind_by_hand(self.store, one.attempt_id, "another")
+                    by_hand.bind_by_hand(self.store, one.attempt_id, "another")
             else:
                 settle.free(self.store, [one.attempt_id], "a person's word")
 

@@ -110,10 +110,17 @@ def test_an_unknown_attempt_waits_for_a_persons_word(tmp_path: Path, sqlite_url:
         left = orjson.loads(spring.dialer("reconcile", "spring", "--json").stdout)
         assert len(left) == 2
         assert all(one["reason"].startswith("held: ") for one in left)
-        bound = spring.dialer("reconcile", "--bind", left[0]["attempt_id"], "their-id")
-        assert bound.returncode == 4
-        assert spring.dialer("reconcile", "--not-placed", left[1]["attempt_id"]).returncode == 0
-        assert spring.dialer("reconcile", "--not-placed", left[1]["attempt_id"]).returncode == 2
+        first, second = (one["attempt_id"] for one in left)
+        refused = spring.dialer("reconcile", "--bind", first, "their-id")
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "the provider knows no call their-id" in refused.stderr
+        bound = spring.dialer("reconcile", "--bind", first, "their-id", "--force")
+        assert bound.returncode == 4  # the other is held
+        assert bound.stdout.startswith(f"{first} is call their-id of account 'unleashx' now; ")
+        freed = spring.dialer("reconcile", "spring", "--not-placed", second)
+        assert (freed.returncode, len(freed.stdout.splitlines())) == (0, 2)
+        assert freed.stdout.startswith(f"{second} was not placed: its contact waits for its call again; ")
+        assert spring.dialer("reconcile", "--not-placed", second).returncode == 2
     store = Store(sqlite_url)
     assert statuses(store) == {"calling": 1, "waiting": 1}
     store.close()
