@@ -10,7 +10,17 @@ import numpy.typing as npt
 import polars as pl
 
 from dialer.contacts.columns import dense
-from dialer.contacts.mend import DAMAGED, HIDDEN, join_notes, uncover, undamage, unquote
+from dialer.contacts.mend import (
+    DAMAGED,
+    EXTENDED,
+    HIDDEN,
+    WORDED,
+    join_notes,
+    uncover,
+    undamage,
+    unquote,
+    without_words,
+)
 from dialer.contacts.numbers import I32, I64, U64, Flags, Numbers, Outcome, Sparse, Verdict
 from dialer.contacts.reading.reader import Reader
 from dialer.contacts.several import (
@@ -20,11 +30,11 @@ from dialer.contacts.several import (
     Choice,
     Read,
     choose,
-    may_be_several,
     said_of_rank,
     split,
 )
 
+_WORDS_DROPPED = "words behind the number dropped"
 _TWO_NUMBERS = r"^(?:\D*\d){14}"
 
 
@@ -102,7 +112,10 @@ def _suspects(texts: pl.Series, numbers: Numbers, asked: Asked) -> I64:
     # Two numbers need room, and what libphonenumber reads keeps its invisible characters.
     roomy = (text.str.len_bytes() > 2 * DIGITS_OF_A_NUMBER) & text.str.contains(_TWO_NUMBERS)
     two = (~valid_alone | roomy) & text.str.contains(PARTED)
-    mask = text.str.contains(DAMAGED) | two | (~valid_alone & text.str.contains(HIDDEN))
+    # Valid with other letters than these is only what is dialled after them: an extension.
+    spelled = ~valid_alone | text.str.contains(r"(?s)\d.*[A-Za-z]{2}")
+    worded = spelled & text.str.contains(WORDED) & ~text.str.contains(EXTENDED)
+    mask = text.str.contains(DAMAGED) | two | worded | (~valid_alone & text.str.contains(HIDDEN))
     suspects: I64 = rows[unusual.select(mask).to_series().to_numpy()]
     return suspects
 
@@ -113,7 +126,7 @@ def _repair(cells: Cells, rows: I64, texts: pl.Series, asked: Asked) -> None:
     parts, choices = _choose(wholes, asked)
     torn = [row for row, choice in choices.items() if choice is TORN]
     choices = {row: choice for row, choice in choices.items() if choice is not TORN}
-    place, rank = np.arange(wholes.height), np.zeros(wholes.height, dtype=np.int64)
+    place, rank = np.arange(wholes.height), np.full(wholes.height, -1)
     for row, choice in choices.items():
         place[row], rank[row] = wholes.height + choice.at, choice.rank
     answers = pl.concat([wholes, parts])[place]
@@ -150,31 +163,41 @@ def _read_texts(texts: pl.Series, asked: Asked) -> pl.DataFrame:
     frame = frame.with_columns(bare=bare, quotes=quotes)
     frame = pl.concat([frame, undamage(frame["bare"])], how="horizontal")
     frame = frame.with_columns(plain=pl.coalesce("mended", "bare"), noted=pl.col("note").is_not_null())
-    # What libphonenumber reads without help is left as it is. Each text, and behind them those that are more
-    # than a number without the rest of it, are read in one go.
-    again = frame.select((pl.col("plain") != pl.col("text")) & ~pl.col("noted")).to_series().arg_true()
-    first = frame.select(pl.when("noted").then("plain").otherwise("text").alias("text"))["text"]
-    height, places = frame.height, np.concatenate([np.arange(frame.height), again.to_numpy()])
-    asked = asked.of(places.astype(np.int64))
-    both = pl.concat([first, frame["plain"].gather(again)], rechunk=True)
-    numbers = asked.reader.read(both, asked.region, asked.names)
+    frame = frame.with_columns(short=without_words(pl.col("plain")))
+    # What libphonenumber reads without help is left as it is, but for what a spreadsheet made, and for words
+    # behind a number, whose letters it would dial: letters of an extension are none. All is read in one go.
+    noted, short, height = pl.col("noted"), pl.col("short"), frame.height
+    cleaned = frame.select((pl.col("plain") != pl.col("text")) & ~noted).to_series().arg_true().to_numpy()
+    cut = frame.select(short.is_not_null() & ~noted).to_series().arg_true().to_numpy()
+    ways = [
+        frame.select(pl.when(noted).then(pl.coalesce(short, "plain")).otherwise("text")).to_series(),
+        frame["plain"].gather(cleaned),
+        frame["short"].gather(cut),
+    ]
+    asked = asked.of(np.concatenate([np.arange(height), cleaned, cut]).astype(np.int64))
+    numbers = asked.reader.read(pl.concat(ways, rechunk=True), asked.region, asked.names)
     valid = asked.reader.outcomes.verdicts()[numbers.outcome] == Verdict.VALID
-    better = np.flatnonzero(valid[height:] & ~valid[:height][again.to_numpy()])
+    first_cut = height + len(cleaned)
     place = np.arange(height)
-    place[again.to_numpy()[better]] = height + better
+    place[cleaned] = np.where(
+        valid[height:first_cut] & ~valid[cleaned], np.arange(height, first_cut), cleaned
+    )
+    extended = np.isin(cut, numbers.extension.rows) & valid[cut]
+    place[cut] = np.where(valid[first_cut:] & ~extended, np.arange(first_cut, len(valid)), place[cut])
     outcome = numbers.outcome[place]
     lost = frame["lost"].fill_null(False)
     outcome[lost.to_numpy()] = asked.reader.outcomes.code(Outcome(Verdict.DAMAGED))
+    dropped = pl.Series(place >= first_cut) | (noted & short.is_not_null())
     return frame.select(
         "plain",
         "mended",
         pl.Series("lost", lost),
         pl.Series("value", numbers.value[place]),
         pl.Series("outcome", outcome),
-        dense(numbers.extension, len(both)).gather(place).alias("extension"),
+        dense(numbers.extension, len(valid)).gather(place).alias("extension"),
         hidden=pl.col("hidden").fill_null(False),
-        helped=pl.col("noted") | pl.Series(place >= height),
-        note=join_notes(pl.col("quotes"), pl.col("note")),
+        helped=noted | pl.Series(place >= height),
+        note=join_notes(pl.col("quotes"), pl.col("note"), pl.when(dropped).then(pl.lit(_WORDS_DROPPED))),
     )
 
 
@@ -182,7 +205,7 @@ def _choose(wholes: pl.DataFrame, asked: Asked) -> tuple[pl.DataFrame, dict[int,
     """Return the answers of all parts of cells of several numbers, and the choice in each of these rows."""
     parted = wholes.with_row_index("row").filter(pl.col("plain").str.contains(PARTED) & ~pl.col("lost"))
     split_up = ((row, split(text)) for row, text in parted.select("row", "plain").iter_rows())
-    several = {row: pieces for row, pieces in split_up if may_be_several(pieces)}
+    several = {row: pieces for row, pieces in split_up if pieces}
     if not several:
         return wholes.clear(), {}
     all_pieces = ((row, piece) for row, pieces in several.items() for piece in pieces)
@@ -203,10 +226,10 @@ def _choose(wholes: pl.DataFrame, asked: Asked) -> tuple[pl.DataFrame, dict[int,
 
 
 def _notes(wholes: pl.DataFrame, answers: pl.DataFrame, rank: I64) -> pl.Series:
-    """Return what was repaired in each cell; `rank` is that of the number chosen, 0 for the whole."""
-    a_part = pl.Series(rank > 0)
+    """Return what was repaired in each cell; `rank` is that of the number chosen, -1 for the whole."""
+    a_part = pl.Series(rank >= 0)
     hidden = wholes["hidden"] & (wholes["helped"] | a_part)
-    chosen = np.flatnonzero(rank)
+    chosen = np.flatnonzero(rank >= 0)
     said = dense(Sparse(chosen, pl.Series(map(said_of_rank, rank[chosen]), dtype=pl.String)), len(rank))
     notes = answers.select("note", of_whole=wholes["note"], said=said)
     of_part = pl.when(a_part).then("note")

@@ -14,10 +14,17 @@ from functools import cache
 import polars as pl
 
 _QUOTES = "\"'“”„‟‘’‚‛`´"
+_NEW_LINE = r"[\x0b\x0c\x1c-\x1e\u0085\u2028\u2029]"
 _INVISIBLE = r"[\u00AD\u061C\u180E\u200B-\u200F\u202A-\u202E\u2060-\u2069\uFEFF\p{Cc}&&[^\t\r\n]]"
 _ODD_SPACE = r"[\t\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]"
-# Seven digits at least, no other digit before them, and at most an extension behind them.
-_FLOAT = r"(?s)^([^0-9]*[0-9]{7,})(\.0+|,0{1,2})([^0-9.].*|\.[^0-9]*)?$"
+# The fraction of a number: bare and so long that anything may follow, or shorter, or in groups that points do
+# not separate, where only what is no part of a number may follow.
+_MORE = r"[;,|&\n].*|(?i:\s*(?:x|ext\.?)\s*[0-9]+)|[^0-9]*"
+_FLOATS = (
+    r"(?s)^([^0-9]*[0-9]{7,})((?:\.0+)+|,0{1,2})([^0-9.].*|\.[^0-9]*)?$",
+    rf"(?s)^([^0-9]*[0-9]+)((?:\.0+)+|,0{{1,2}})({_MORE})$",
+    rf"(?s)^((?:[^.,]|[^0-9.,][.,]+)*[0-9]{{4,}})(\.0+)({_MORE})$",
+)
 _SCIENTIFIC = (
     r"(?s)^(?:[^0-9]*[^0-9A-Za-z_+])?(\+?)([0-9]+)(?:[.,]([0-9]+))?"
     r"[eE]([+-]?[0-9]{1,3})(?:[^0-9](?:[^0-9]*[0-9]){0,6}[^0-9]*)?$"
@@ -34,13 +41,22 @@ MADE_A_NUMBER = rf"[.,．٫](?:0|{_NO_PRINT})|[0-9{_WIDE}]{_NO_PRINT}*[eEｅＥ]
 DAMAGED = rf"[={_QUOTES}]|{MADE_A_NUMBER}"
 """A text without this is neither quoted nor what a spreadsheet made of a number."""
 
+WORDED = r"\d\PL*[^\pL\d](?:\pL\PL+)*\pL{2}"
+"""A text without this has no words behind its number."""
+
+EXTENDED = r"(?i)(?:e?xt\pL*|int|anexo|доб|[x#＃~～])[:.．]?[\s,-]*\d|;\s*(?:ext|isub|phone-context)"
+"""Letters in such a text may name an extension, or a parameter of a tel: URI."""
+
+_WORDS_BEHIND = r"(?s)^(\D*\d\PL*[^\pL\d])(?:\pL\PL+)*\pL{2}(?:\D*\d){0,6}\D*$"
+
 HIDDEN = r"[\x00-\x1f\x7f-\x9f\u00AD\u061C\u180E\u1680\u2000-\u200F\u2028-\u202F\u205F-\u2069\uFEFF]"
 """A text without this has no invisible characters and no unusual spaces."""
 
 
 def uncover(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    """Return the text without invisible characters and with plain spaces, and whether that changed it."""
-    plain = text.str.replace_all(_INVISIBLE, "").str.replace_all(_ODD_SPACE, " ")
+    """Return the text without what is invisible, with plain spaces and lines, and whether that changed it."""
+    lines = text.str.replace_all(_NEW_LINE, "\n")
+    plain = lines.str.replace_all(_INVISIBLE, "").str.replace_all(_ODD_SPACE, " ")
     return plain, plain != text
 
 
@@ -83,18 +99,26 @@ def undamage(texts: pl.Series) -> pl.DataFrame:
     moved = exponent.clip(lower_bound=0)
     enough = (exponent >= 6) & (fraction.str.len_chars().cast(pl.Int64) >= exponent)
     complete = scientific & enough & (fraction.str.slice(moved).str.strip_chars("0") == "")
-    float_text = text.str.contains(_FLOAT)
+    zeros = pl.coalesce(text.str.extract(pattern, 2) for pattern in _FLOATS)
+    without = text
+    for pattern in _FLOATS:
+        without = without.str.replace(pattern, "${1}${3}")
     return frame.select(
         mended=pl.when(complete)
         .then(plus + whole + fraction.str.slice(0, moved))
-        .when(float_text)
-        .then(text.str.replace(_FLOAT, "${1}${3}")),
+        .when(zeros.is_not_null())
+        .then(without),
         note=pl.when(complete)
         .then(pl.lit("scientific notation written out"))
-        .when(float_text)
-        .then(pl.format("spreadsheet {} dropped", text.str.extract(_FLOAT, 2))),
+        .when(zeros.is_not_null())
+        .then(pl.format("spreadsheet {} dropped", zeros)),
         lost=scientific & ~complete,
     )
+
+
+def without_words(text: pl.Expr) -> pl.Expr:
+    """Return the text up to the words behind its digits, null where there are none or they may extend it."""
+    return pl.when(~text.str.contains(EXTENDED)).then(text.str.extract(_WORDS_BEHIND, 1))
 
 
 def join_notes(*notes: pl.Expr) -> pl.Expr:

@@ -2,17 +2,20 @@
 
 `089/1234567; 0171/7654321` are two numbers and four pieces. The rule:
 
-1. `;` `,` `|` `&`, a new line, and the words "or" and "and" separate numbers, and so does a slash with a
-   space beside it, unless fewer than seven digits stand before it. What begins like an extension ("ext 12")
-   belongs to the number before it. Nothing is separated where `;ext=`, `;phone-context=`, `;isub=` or `,,`
-   stands.
+1. `;` `,` `|` `&`, a new line, and words such as "or" separate numbers, and so does a slash with a space
+   beside it, unless fewer than seven digits stand before it, or what follows is no full number (see 5) and
+   what stands before it begins with neither + nor 0. What begins like an extension ("ext 12") belongs to the
+   number before it. Nothing is separated where `;ext=`, `;phone-context=`, `;isub=` or `,,` stands.
 2. A bare slash separates numbers only where the text around it is no valid number as a whole, at least seven
-   digits stand on either side, and the left side is a dialable number.
-3. A cell that libphonenumber reads as one valid number is that number, unless the first of several is
+   digits stand on either side, the left side is a dialable number, and one of them is full.
+3. Dates, hours, words behind a number, and ordinals ("1) ...; 2) ...") are no part of a number. Letters are
+   no digits here.
+4. A cell that libphonenumber reads as one valid number is that number, unless the first of several is
    dialable by itself, and it and another one have seven digits or more.
-4. Otherwise the first dialable one is the answer and the others are kept. But behind a fragment (no number,
-   six digits at most, such as an area code or `+44`) it is not sure where a number begins: there only those
-   count that are written with a + of their own, or stand behind an "or" or an "and".
+5. Otherwise the first dialable one is the answer and the others are kept. But what stands behind another part
+   may lack its area code: it counts only if it is full, which is to say written with a +, with a 0 in front,
+   with nine digits, or with as many as each part before it. And behind a fragment (no number, six digits at
+   most, such as an area code or `+44`) only those count that have a + of their own, or stand behind a word.
 """
 
 from __future__ import annotations
@@ -24,19 +27,32 @@ from typing import NamedTuple
 DIGITS_OF_A_NUMBER = 7
 """A part of a cell with as many digits is a number of its own, not an extension."""
 
-PARTED = r"[;,|/\r\n&]|(?i)\s(?:or|and)\s"
+_DIGITS_OF_A_FULL_NUMBER = 9
+_WORDS = r"or|and|oder|od\.|und|ou|et|och|eller|ou|y|o|e|en|of|lub|i|ili|ve|veya|и|или|або"
+_MARKS = r";,|&\r\n；，、・"
+
+PARTED = rf"[{_MARKS}/／\x0b\x0c\x1c-\x1e\x85\u2028\u2029]|(?i)\s(?:{_WORDS})\s"
 """A text without this holds one number at most."""
 
 _ONE_NUMBER = re.compile(r"(?i);\s*(?:ext|phone-context|isub)=|,,")
-_WORD = re.compile(r"(?i)\s(?:or|and)\s")
-_EXTENSION = r"(?:extn?|extension|xtn?|x|int|anexo|доб|[#＃~～])[:.．\s,-]*\d"
-_SEPARATOR = re.compile(rf"(?i)[;,|&\r\n](?![;,|&\s]*{_EXTENSION})")
-_SPACED_SLASH = re.compile(r"\s/+\s*|/+\s+")
-_SLASHES = re.compile(r"/+")
-_OWN_PLUS = re.compile(r"^[^\d]*[+＋]")
+_WORD = re.compile(rf"(?i)\s(?:{_WORDS})\s")
+_EXTENSION = re.compile(r"(?i)(?:extn?|extension|xtn?|x|int|anexo|доб|[#＃~～])[:.．\s,-]{0,9}\d")
+_RUN = re.compile(rf"([{_MARKS}])[{_MARKS}\s]*")
+_SEPARATOR = re.compile(rf"[{_MARKS}](?! ?{_EXTENSION.pattern.removeprefix('(?i)')})", re.IGNORECASE)
+_SPACED_SLASH = re.compile(r"\s[/／]\s?|[/／]\s")
+_SLASHES = re.compile(r"[/／]+")
+_SPACES = re.compile(r"[^\S\r\n]+")
+_DATE = re.compile(
+    r"(?<![\d.-])(?:\d{1,2}([./-])\d{1,2}\1(?:19|20)\d\d|(?:19|20)\d\d([./-])\d{1,2}\2\d{1,2})(?![\d.-]*\d)"
+)
+_HOUR = r"(?:[01]?\d|2[0-4])[:.h]?[0-5]\d"
+_HOURS = re.compile(rf"\D*{_HOUR}\s*[-–]\s*{_HOUR}\D*")
+_ORDINAL = re.compile(r"[^\d+]*([1-9]\d?)(?:[).:\]]\s*|\s)(?=\D*\d)")
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
+_OWN_PLUS = re.compile(r"[^\d]*[+＋]")
 _DIGIT = re.compile(r"\d")
 _AREA_AND_NUMBER = 2
-_SLASHES_MAX = 7
+_SLASHES_MAX = 31
 
 
 class Piece(NamedTuple):
@@ -64,7 +80,10 @@ class Read(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Where the answer of a cell's number stands, its rank in the cell, and where the others' answers are."""
+    """Where the answer of a cell's number stands, its rank in the cell, and where the others' answers are.
+
+    `rank` counts from 1; 0 says that the cell holds no other number, but other words.
+    """
 
     at: int
     rank: int
@@ -79,36 +98,40 @@ def split(text: str) -> list[Piece]:
     """Return the parts of a cell that have digits; invisible characters must have been dropped before."""
     if _ONE_NUMBER.search(text):
         return [Piece(text, begins=True)]
-    pieces = []
+    # With single separators no pattern looks at the same characters again and again.
+    text = _SLASHES.sub("/", _RUN.sub(r"\1 ", _SPACES.sub(" ", text)))
+    text = _DATE.sub(" ", text)
+    found = []
     for group in _WORD.split(text):
         begins = True
         for part in _SEPARATOR.split(group):
-            for piece in _split_at_spaced_slashes(part):
-                if _DIGIT.search(piece):
-                    pieces.append(Piece(piece, begins, _at_slashes(piece)))
+            for piece in map(_without_words, _split_at_spaced_slashes(part)):
+                if _DIGIT.search(piece) and not _HOURS.fullmatch(piece):
+                    found.append((piece, begins))
                     begins = False
-    return pieces
-
-
-def may_be_several(pieces: Sequence[Piece]) -> bool:
-    """Return whether there is more than one number to choose from."""
-    return len(pieces) > 1 or any(piece.at_slashes for piece in pieces)
+    texts = _without_ordinals([piece for piece, _ in found])
+    return [Piece(piece, begins, _at_slashes(piece)) for piece, (_, begins) in zip(texts, found, strict=True)]
 
 
 def choose(whole_valid: bool, pieces: Sequence[Piece], read: Callable[[str], Read]) -> Choice | None:
     """Return which number of a cell is the answer; None where the cell as a whole is."""
     numbers = [number for piece in pieces for number in _numbers(piece, read)]
-    if len(numbers) < 2:
-        return None
     answers = [read(number.text) for number in numbers]
-    long = [_digits(number.text) >= DIGITS_OF_A_NUMBER for number in numbers]
-    if whole_valid and not (answers[0].dialable and long[0] and any(long[1:])):
+    digits = [_digits(number.text) for number in numbers]
+    if not numbers or (len(numbers) == 1 and (whole_valid or not answers[0].dialable)):
         return None
-    sure, torn = [], False
-    for number, answer, is_long in zip(numbers, answers, long, strict=True):
+    if len(numbers) == 1:
+        return Choice(answers[0].at, 0)
+    several = min(digits[0], max(digits[1:])) >= DIGITS_OF_A_NUMBER
+    if whole_valid and not (answers[0].dialable and several):
+        return None
+    sure = [True] * len(numbers)
+    torn = False
+    for rank, number in enumerate(numbers):
         torn = torn and not number.begins
-        sure.append(not torn or _OWN_PLUS.match(number.text) is not None)
-        torn = torn or not (is_long or answer.dialable)
+        own_plus = _OWN_PLUS.match(number.text) is not None
+        sure[rank] = own_plus or (not torn and (rank == 0 or _is_full(number.text, max(digits[:rank]))))
+        torn = torn or (digits[rank] < DIGITS_OF_A_NUMBER and not answers[rank].dialable)
     dialable = [rank for rank, answer in enumerate(answers) if answer.dialable and sure[rank]]
     if dialable:
         first, *others = dialable
@@ -121,18 +144,43 @@ def choose(whole_valid: bool, pieces: Sequence[Piece], read: Callable[[str], Rea
 
 
 def said_of_rank(rank: int) -> str:
-    """Return the note about a cell of several numbers of which the one of this rank, from 1, was chosen."""
+    """Return the note about a cell of which the number of this rank was chosen."""
+    if not rank:
+        return "other words of the cell dropped"
     ordinal = {1: "1st", 2: "2nd", 3: "3rd"}.get(rank, f"{rank}th")
     return f"{ordinal} number of the cell used"
 
 
 def _split_at_spaced_slashes(text: str) -> Iterator[str]:
-    begin = 0
-    for slash in _SPACED_SLASH.finditer(text):
-        if _digits(text[begin : slash.start()]) >= DIGITS_OF_A_NUMBER:
-            yield text[begin : slash.start()]
+    begin, slashes = 0, list(_SPACED_SLASH.finditer(text))
+    for at, slash in enumerate(slashes):
+        left = text[begin : slash.start()]
+        right = text[slash.end() : slashes[at + 1].start() if at + 1 < len(slashes) else None]
+        digits = _digits(left)
+        if digits < DIGITS_OF_A_NUMBER:
+            continue
+        if not _DIGIT.search(right) or _begins_full(left) or _is_full(right, digits):
+            yield left
             begin = slash.end()
     yield text[begin:]
+
+
+def _without_words(piece: str) -> str:
+    """Return a part without the words behind its digits, unless they name an extension."""
+    digit = _DIGIT.search(piece)
+    words = _LETTERS.search(piece, digit.end()) if digit else None
+    return piece if words is None or _EXTENSION.match(piece, words.start()) else piece[: words.start()]
+
+
+def _without_ordinals(pieces: list[str]) -> list[str]:
+    """Return the parts without the numbers in front of them that only count them."""
+    rest = []
+    for rank, piece in enumerate(pieces, 1):
+        ordinal = _ORDINAL.match(piece)
+        if len(pieces) < 2 or ordinal is None or int(ordinal[1]) != rank:
+            return pieces
+        rest.append(piece[ordinal.end() :])
+    return rest
 
 
 def _at_slashes(text: str) -> tuple[str, ...]:
@@ -151,11 +199,23 @@ def _numbers(piece: Piece, read: Callable[[str], Read]) -> Iterator[Piece]:
     size = 1
     while size < len(rest) and size <= _AREA_AND_NUMBER:
         left, right = "/".join(rest[:size]), "/".join(rest[size:])
-        if min(_digits(left), _digits(right)) >= DIGITS_OF_A_NUMBER and read(left).dialable:
+        digits = _digits(left)
+        full = _begins_full(left) or _is_full(right, digits)
+        if min(digits, _digits(right)) >= DIGITS_OF_A_NUMBER and full and read(left).dialable:
             yield Piece(left, begins)
             rest, begins, size = rest[size:], False, 0
         size += 1
     yield Piece("/".join(rest), begins)
+
+
+def _is_full(text: str, digits_before: int) -> bool:
+    """Return whether a number is written so that no area code of another one can be missing."""
+    return _begins_full(text) or _digits(text) >= min(_DIGITS_OF_A_FULL_NUMBER, digits_before)
+
+
+def _begins_full(text: str) -> bool:
+    digit = _DIGIT.search(text)
+    return _OWN_PLUS.match(text) is not None or (digit is not None and int(digit.group()) == 0)
 
 
 def _digits(text: str) -> int:

@@ -35,6 +35,8 @@ TEXT_MAX = 300
 
 NOTHING_MORE = httpx.ByteStream(b"")
 
+NOTHING_MORE = httpx.ByteStream(b"")
+
 Unsure = Literal["unknown", "not_dialled"]
 
 ACCOUNT_STATUSES = frozenset({401, 402, 403, 404, 405, 406, 407, 410, 411, 415, 421, 426, 451})

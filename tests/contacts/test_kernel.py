@@ -117,6 +117,72 @@ def test_letters_in_disguise_are_the_same_on_both_ways(both_ways):
     assert kelvin["phone"] == "+18005551234"
 
 
+TOKENS = [
+    "12.03.2024",
+    "2024-03-12",
+    "0800-1600",
+    "8.00-16.00",
+    "08:00 - 16:00",
+    "1)",
+    "2)",
+    "Tel",
+    "home",
+    "(work)",
+    "ext 5",
+    "x12",
+    "oder",
+    "y",
+    "w/",
+    "24/7",
+    ".0",
+    ",0",
+    "E5",
+    "1",
+    "22",
+    "089",
+    "+44",
+    "+",
+]
+BETWEEN = [
+    "; ",
+    ", ",
+    " / ",
+    "/",
+    "//",
+    " /",
+    "|",
+    "&",
+    "\n",
+    " or ",
+    " oder ",
+    ";;",
+    ", ,",
+    " ",
+    "",
+    ".",
+    "-",
+    ",,",
+    "、",
+    "\x0b",
+    "\t",
+]
+
+
+@needs_kernel
+def test_cells_of_several_numbers_are_the_same_on_both_ways(both_ways):
+    """Goal: one rule in C and in Python. Method: numbers, dates, hours and words in any order."""
+    random_, source = random.Random(11), corpus.Corpus(603)
+    regions = random_.choices(["DE", "AT", "US", "IN", "FR", "SE", "DK", "CA", "JP", "NZ", "EG"], k=3000)
+    cells = []
+    for region in regions:
+        pieces = random_.choices(TOKENS, k=random_.randint(0, 2)) + [
+            source._digits(region) for _ in range(random_.randint(1, 3))
+        ]
+        random_.shuffle(pieces)
+        cells.append("".join(piece + random_.choice(BETWEEN) for piece in pieces))
+    assert_same(both_ways, frame_of(cells, [cell[1:] for cell in cells], regions))
+
+
 @needs_kernel
 def test_slices_chunks_and_long_texts_are_the_same_on_both_ways(both_ways):
     texts, regions = corpus.Corpus(602).mixed_list(700)

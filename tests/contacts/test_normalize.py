@@ -1,6 +1,7 @@
 import math
 from typing import Any
 
+import phonenumbers
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -311,10 +312,64 @@ def test_a_rounded_number_is_damage_whatever_is_around_it(around, number):
     assert one(around.format(number), "DE")["reason"] == "spreadsheet_damage"
 
 
-@pytest.mark.parametrize("text", ["030.1234.0", "030.12345678.0", "030 12345678.0", "(030) 1234567.01"])
+@pytest.mark.parametrize(
+    ("text", "region", "phone"),
+    [
+        ("301234.0", "DE", "+49301234"),
+        ("030 1234567.0", "DE", "+49301234567"),
+        ("030/1234567.0", "DE", "+49301234567"),
+        ("tel:+49-30-123456.0", "DE", "+4930123456"),
+        ("Tel.: +49 30 1234567.0 x5", "DE", "+49301234567"),
+        ("4930123456.0.0", "DE", "+4930123456"),
+        ("4930123456.0 EUR", "DE", "+4930123456"),
+        ("1234.0", "AT", None),
+    ],
+)
+def test_a_fraction_is_no_digit_in_short_numbers_and_in_groups(text, region, phone):
+    assert one(text, region)["phone"] == phone
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "phone"),
+    [
+        ("089 123456 home", "DE", "+4989123456"),
+        ("+49 89 123456 work", "DE", "+4989123456"),
+        ("089 123456 w/ Anna", "DE", "+4989123456"),
+        ("06 1234 casa", "IT", "+39061234"),
+        ("+1 415 555 2671 (home)", "US", "+14155552671"),
+        ("0171 2345678 дом", "DE", "+491712345678"),
+        ("0171 2345678 Zimmer 12", "DE", "+491712345678"),
+        ("415-555-2671, John Smith", "US", "+14155552671"),
+        ("0171 2345678\nwork", "DE", "+491712345678"),
+        ("0171 2345678 / privat", "DE", "+491712345678"),
+    ],
+)
+def test_words_behind_a_number_are_no_digits(text, region, phone):
+    answer = one(text, region)
+    assert (answer["phone"], answer["repaired"]) == (phone, "words behind the number dropped")
+
+
+@pytest.mark.parametrize(
+    ("text", "phone", "extension"),
+    [
+        ("1-800-FLOWERS", "+18003569377", None),
+        ("1 800 FLOWERS", "+18003569377", None),
+        ("+14155552671 ext 12", "+14155552671", "12"),
+        ("+14155552671 extension 5", "+14155552671", "5"),
+        ("+14155552671;ext=3;isub=home", "+14155552671", "3"),
+    ],
+)
+def test_letters_that_are_the_number_or_name_its_extension_are_kept(text, phone, extension):
+    answer = one(text, "US")
+    assert (answer["phone"], answer["phone_extension"], answer["repaired"]) == (phone, extension, None)
+
+
+@pytest.mark.parametrize("text", ["030.1234.0", "030.12345678.0", "987654321.5", "(030) 1234567.01"])
 def test_a_point_that_somebody_wrote_is_what_libphonenumber_says(text):
-    answer = one(text, "DE")
-    assert answer["phone"] == "+49" + "".join(filter(str.isdigit, text))[1:]
+    region = "DE" if text.count(".") + text.count(" ") > 1 else "IN"
+    number = phonenumbers.parse(text, region)
+    answer = one(text, region)
+    assert answer["phone"] == phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     assert answer["repaired"] is None
 
 

@@ -10,6 +10,7 @@ import pytest
 from phonenumbers import PhoneNumberFormat, format_number
 
 from dialer.contacts import normalize
+from dialer.contacts.several import split
 
 pytestmark = pytest.mark.usefixtures("way")
 
@@ -56,6 +57,20 @@ def one(text: str, region: str) -> dict[str, Any]:
         ("0171 2345678, 089, 1234567", "DE", "+491712345678", None),
         ("0171 2345678, 089, +43 664 1234567", "DE", "+491712345678", "+436641234567"),
         ("+14155552\x1f671, +14155552672", "US", "+14155552671", "+14155552672"),
+        ("1) 0171 2345678; 2) 0172 2345678", "DE", "+491712345678", "+491722345678"),
+        ("Tel 1 030 1234567; Tel 2 030 7654321", "DE", "+49301234567", "+49307654321"),
+        ("1 030 1234567 / 2 030 7654321", "DE", "+49301234567", "+49307654321"),
+        ("Mobile: 0171 2345678; Home: 089 1234567", "DE", "+491712345678", "+49891234567"),
+        ("+1 415 555 2671 (home); +1 415 555 2672 (work)", "US", "+14155552671", "+14155552672"),
+        ("0171 2345678 oder 0172 2345678", "DE", "+491712345678", "+491722345678"),
+        ("01 23 45 67 89 ou 06 12 34 56 78", "FR", "+33123456789", "+33612345678"),
+        ("03-1234-5678、090-1234-5678", "JP", "+81312345678", "+819012345678"),
+        ("03-1234-5678／090-1234-5678", "JP", "+81312345678", "+819012345678"),
+        ("030 1234567\x0b040 5678901", "DE", "+49301234567", "+49405678901"),
+        ("030 1234567\u2028040 5678901", "DE", "+49301234567", "+49405678901"),
+        ("089/1234567, 7654321", "DE", "+49891234567", None),
+        ("22334455; 33445566", "DK", "+4522334455", "+4533445566"),
+        ("+1 415 555 2671 / 555 2672", "US", "+14155552671", None),
         ("919876543210.0; 919123456780.0", "IN", "+919876543210", "+919123456780"),
         ("919876543210,0; 919123456780,0", "IN", "+919876543210", "+919123456780"),
     ],
@@ -78,12 +93,46 @@ def test_of_several_numbers_the_first_is_dialled_and_the_others_are_kept(text, r
         ("+44,2079460018", "US"),
         ("4,155,552,671", "US"),
         ("0171, 2345678, 0172 2345678", "DE"),
+        ("0999/1234567, 7654321", "DE"),
+        ("0999 1234567 or 7654321", "DE"),
+        ("089 12345678901234; 7654321", "DE"),
+        ("24/7 support; 0171 2345678", "DE"),
+        ("24/7 hotline, 030 1234567", "DE"),
+        ("212 Park Ave, 415-555-2671", "US"),
+        ("room 415 Kitchen; 415-555-2671", "US"),
+        ("80331 Muenchen, 0171 2345678", "DE"),
+        ("20240312 0664 / 1234567", "AT"),
+        ("Kd 4711234 089 / 1234567", "DE"),
     ],
 )
 def test_a_piece_of_a_number_is_nobodys_number(text, region):
     answer = one(text, region)
     assert answer["phone"] is None
-    assert answer["reason"] in ("not_possible", "not_valid")
+    assert answer["reason"] in ("not_possible", "not_valid", "too_long")
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "phone"),
+    [
+        ("2024-03-12, 0171 2345678", "DE", "+491712345678"),
+        ("12.03.2024, 0664 1234567", "AT", "+436641234567"),
+        ("01.03.2024 0664 / 1234567", "AT", "+436641234567"),
+        ("12.03.2024 (506) / 234-1421", "CA", "+15062341421"),
+        ("0800-1600, 070-1234567", "SE", "+46701234567"),
+        ("0900-1700 Uhr; 030 1234567", "DE", "+49301234567"),
+    ],
+)
+def test_dates_and_hours_are_no_numbers(text, region, phone):
+    answer = one(text, region)
+    assert (answer["phone"], answer["repaired"]) == (phone, "other words of the cell dropped")
+
+
+@pytest.mark.parametrize(
+    "cell", [";" * 40_000 + "ext", "/" * 40_000, " ;" * 20_000, ", 1" * 20_000, "\n" * 40_000]
+)
+def test_a_long_cell_of_separators_takes_no_time_to_split(cell):
+    """Goal: no pattern that looks at the same characters again and again: that would take minutes."""
+    assert split(f"415 555 2671{cell}9")[0].text.startswith("415 555 2671")
 
 
 def test_it_is_said_that_a_number_may_begin_elsewhere():

@@ -212,7 +212,7 @@ static void read_block(const Texts *texts, const Plans *plans, const uint32_t ki
         answers->value[here] = block->value[row];
         answers->outcome[here] = outcome;
         const Slot *slot = &block->slot[row];
-        int suspected = block->suspicion[row] & (DAMAGED | HIDDEN | PARTED);
+        int suspected = block->suspicion[row] & (DAMAGED | HIDDEN | PARTED | WORDED);
         if (RARELY(outcome < 0 && parts && suspected == PARTED && block->many[row])) {
             /* Too many digits for one number: nobody knows yet whether it is valid. */
             int64_t mine = region ? region[here] : 0;

@@ -5,25 +5,29 @@
 
 #include "kernel_given.h"
 
-enum { DAMAGED = 1, PARTED = 2, HIDDEN = 4, ROOMY = 8, NUMBER_DIGITS = 7 };
+enum { DAMAGED = 1, PARTED = 2, HIDDEN = 4, ROOMY = 8, WORDED = 16, NUMBER_DIGITS = 7 };
 
 /* Returns whether a byte is a character that mend.py may drop, a part of one, or a digit of another script. */
 static int is_strange(uint8_t byte) { return byte < 0x20 || byte >= 0x7F; }
 
 static int is_plain_digit(uint8_t byte) { return (uint8_t)(byte - '0') < 10; }
 
-/* Returns whether nothing but zeros stands between a place and the next that is no digit. */
+/* Returns whether nothing but zeros stands from a place to the end of the digits and points. */
 static int ends_in_zeros(Text text, int64_t at) {
-    while (at < text.size && text.bytes[at] == '0')
+    while (at < text.size && (text.bytes[at] == '0' || text.bytes[at] == '.'))
         at++;
     return at == text.size || !is_plain_digit(text.bytes[at]);
 }
 
-/* Returns what mend.py may find here, and sometimes more. */
+static int is_gap(uint8_t byte) { return byte == ' ' || is_strange(byte); }
+
+static int is_letter(uint8_t byte) { return (uint8_t)((byte | 32) - 'a') < 26; }
+
+/* Returns what mend.py and several.py may find here, and sometimes more. */
 static int suspicion(Text text) {
     const uint8_t *byte = text.bytes;
     int64_t size = text.size, digits = 0, run = 0;
-    int found = 0, made = 0;
+    int found = 0, made = 0, begun = 0;
     for (int64_t at = 0; at < size; at++) {
         uint8_t here = byte[at];
         if (is_plain_digit(here)) {
@@ -35,6 +39,9 @@ static int suspicion(Text text) {
         digits += here >= 0xC0;
         if (is_strange(here))
             found |= HIDDEN;
+        begun |= digits || here == '+';
+        if (begun && is_letter(here) && (is_letter(next) || (is_gap(next) && is_gap(byte[at - 1]))))
+            found |= WORDED;
         switch (here) {
         case '=': case '"': case '\'': case '`':
             found |= DAMAGED;
@@ -42,20 +49,28 @@ static int suspicion(Text text) {
         case '.':
             /* 919876543210.0 */
             made |= is_plain_digit(next) || is_strange(next);
-            if (run >= NUMBER_DIGITS && next == '0' && ends_in_zeros(text, at + 1))
+            if (run && (run >= 4 || run == digits) && next == '0' && ends_in_zeros(text, at + 1))
                 found |= DAMAGED;
             break;
         case 0xD9: case 0xEF:
-            /* A point or an E of another script. */
+            /* A point or an E of another script, or a mark of full width. */
             made |= 1;
+            found |= PARTED;
             break;
         case 0xE2:
             if (next == 0x80 && third >= 0x98 && third <= 0x9F)
                 found |= DAMAGED;
+            if (next == 0x80 && (third == 0xA8 || third == 0xA9))
+                found |= PARTED;
+            break;
+        case 0xE3: case '\v': case '\f': case 0x1C: case 0x1D: case 0x1E:
+            found |= PARTED;
             break;
         case 0xC2:
             if (next == 0xB4)
                 found |= DAMAGED;
+            if (next == 0x85)
+                found |= PARTED;
             break;
         case 'e': case 'E':
             /* 9.1E+11 */
@@ -68,7 +83,7 @@ static int suspicion(Text text) {
             break;
         case ',':
             made |= is_plain_digit(next) || is_strange(next);
-            if (run >= NUMBER_DIGITS && next == '0' && ends_in_zeros(text, at + 1))
+            if (run && (run >= 4 || run == digits) && next == '0' && ends_in_zeros(text, at + 1))
                 found |= DAMAGED;
             found |= PARTED;
             break;

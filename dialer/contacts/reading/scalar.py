@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -84,7 +85,8 @@ def _verdict_of(error: NumberParseException, text: str, region: str | None) -> V
     verdict = _ERRORS.get(error.error_type)
     if verdict is not None:
         return verdict
-    international = any(plus in text for plus in "+＋")
+    start = re.search(r"[+＋\d]", text)
+    international = start is not None and start.group() in "+＋"
     if region not in phonenumbers.SUPPORTED_REGIONS and not international:
         return Verdict.NO_REGION
     return Verdict.UNKNOWN_CODE
