@@ -88,7 +88,7 @@ def check_lists(
     watch: Watch | None = None,
     contacts: Callable[[pl.DataFrame], None] | None = None,
 ) -> list[Books]:
-    """Return what loading would do, as if nothing were loaded yet; writes nothing.
+    """Return what loading would do, as if nothing were loaded yet (see `loaded_before`); writes nothing.
 
     `contacts` is given each batch of them, with the columns of CONTACT_COLUMNS.
     """
@@ -101,6 +101,15 @@ def check_lists(
                 contacts(sorted_rows.contacts)
         all_books.append(books)
     return all_books
+
+
+def loaded_before(store: Store, campaign: Campaign, lists: Sequence[ListFile]) -> list[bool]:
+    """Return which of the lists `load` would pass over, because it loaded their very bytes in this way."""
+    with store.read() as connection:
+        known = campaigns.find(store, connection, campaign.name)
+    if known is None:
+        return [False] * len(lists)
+    return [_as_it_is(campaign.list, _loaded(store, known.campaign_id, one)) for one in lists]
 
 
 def load(
@@ -131,7 +140,7 @@ def load(
         books = Books(_shown(one, campaign), one.info.notes, one.info.found())
         all_books.append(books)
         before = _loaded(store, known.campaign_id, one)
-        if only_new and any(_same_settings(campaign.list, settings) for settings in before):
+        if only_new and _as_it_is(campaign.list, before):
             books.skipped = True
             continue
         if taken is None:  # not before: a list that did not change is passed over at once
@@ -297,6 +306,10 @@ def _loaded(store: Store, campaign_id: int, one: ListFile) -> list[str]:
     with store.read() as connection:
         rows = store.execute(connection, LOADED, campaign_id=campaign_id, sha256=one.sha256())
         return [row[0] for row in rows]
+
+
+def _as_it_is(section: ListSection, loads: Sequence[str]) -> bool:
+    return any(_same_settings(section, settings) for settings in loads)
 
 
 def _same_settings(section: ListSection, before: str) -> bool:

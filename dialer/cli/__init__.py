@@ -40,7 +40,7 @@ COMMANDS = {
     "due": ("due:due", "Run every campaign whose cron time has come, once; for crontab."),
     "runs": (
         "runs:runs",
-        "List the runs that `run`, `test-call` and cron began: why they ended, with what figures.",
+        "List the runs that `run`, `test-call` and cron began: why they ended, what they did.",
     ),
     "status": ("look:status", "Show progress, pace and outcomes."),
     "pause": ("control:pause", "Stop claiming, on every worker, within seconds."),

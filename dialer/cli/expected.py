@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -15,11 +15,13 @@ from dialer.base.errors import DialerError
 from dialer.base.settings import Settings
 from dialer.calls.allowed import Allowed
 from dialer.calls.campaigns import find
+from dialer.calls.load import loaded_before
 from dialer.calls.reach import Reach, reach, reach_of
 from dialer.calls.suppressions import among
 from dialer.campaign import Campaign
 from dialer.cli.deployment import open_store
 from dialer.cli.show import err
+from dialer.lists import ListFile
 from dialer.rules.places import Group
 from dialer.rules.rulebook import RuleBook
 from dialer.schedule import next_due_at
@@ -52,6 +54,12 @@ class Sighted:
                 self._campaign.call.account,
             )
 
+    def loaded_before(self, lists: Sequence[ListFile]) -> list[bool]:
+        """Return which of the lists were loaded before as they are; none where there is no database."""
+        if self._store is None:
+            return [False] * len(lists)
+        return loaded_before(self._store, self._campaign, lists)
+
     def reach(self, book: RuleBook, now_us: int) -> Reach:
         """Return what the contacts can expect."""
         keys = dict(enumerate(sorted(self._keys), 1))
@@ -74,7 +82,9 @@ def sighted(campaign: Campaign, settings: Settings) -> Iterator[Sighted]:
             store = stack.enter_context(open_store(settings))
             connection = stack.enter_context(store.read())
         except DialerError as error:
-            err().print(f"note: the do-not-call list was not looked at: {error}", markup=False)
+            err().print(
+                f"note: the database (do-not-call, earlier loads) was not read: {error}", markup=False
+            )
         yield Sighted(campaign, store, connection)
 
 

@@ -24,6 +24,9 @@ def check(
 ) -> int:
     """Validate a campaign's file, account and list; call nobody, write nothing.
 
+    Rows are counted as if nothing were loaded yet. Of the database it looks at the do-not-call list, and at
+    which files were loaded before.
+
     Args:
         encoding: The encoding of the list, such as cp1250, in place of the campaign's or the one found.
         json: Print one JSON document instead of lines.
@@ -37,21 +40,24 @@ def check(
     lists = open_lists(said)
     with sighted(said, settings) as seen, loading_bar() as watch:
         all_books = check_lists(said, lists, watch, seen.see)
+        before = seen.loaded_before(lists)
     now_us = round(datetime.now(UTC).timestamp() * 1e6)
     found = seen.reach(rules_of(settings), now_us)
     warn_of_no_pace(account, settings, said)
     if json:
         listed = [
             {**vars(books), "found": one.info.found(), "columns": one.info.columns}
-            | {"encoding": one.info.encoding, "delimiter": one.info.delimiter}
-            for one, books in zip(lists, all_books, strict=True)
+            | {"encoding": one.info.encoding, "delimiter": one.info.delimiter, "loaded_before": loaded}
+            for one, books, loaded in zip(lists, all_books, before, strict=True)
         ]
         expected = reach_json(found, seen.do_not_call)
         print_json({"campaign": said.name, "account": account.name, "lists": listed, **expected})
         return 0
     out().print(f"{said.name}: account {account.name}, agent {said.call.agent}", markup=False)
-    for one, books in zip(lists, all_books, strict=True):
+    for one, books, loaded in zip(lists, all_books, before, strict=True):
         print_check(one.info, books)
+        if loaded:
+            out().print("  was loaded before, as it is: load and run pass over it", markup=False)
         if books.reasons["no_region"] and not (said.list.region or said.list.region_column):
             out().print(f"  {which_region(one, said)}", markup=False, soft_wrap=True)
     for line in (*hours_lines(said, now_us), *reach_lines(found, seen.do_not_call)):

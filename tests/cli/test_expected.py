@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import orjson
 import pytest
 
 from dialer.cli import main
@@ -119,3 +120,21 @@ def test_a_check_suggests_how_to_mend_a_row_of_too_many_fields(
     (folder / "list.csv").write_text("phone,name\n+442079460018,Bob\n+442079460019,Dee, Ann\n")
     told = printed(capsys, "check", "spring")
     assert "3 fields where the header has 2 -> put a cell that holds the delimiter between quotes" in told
+
+
+def test_a_check_names_the_files_that_a_load_would_pass_over(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "campaign.toml").write_text(CAMPAIGN)
+    assert "was loaded before" not in printed(capsys, "check", "spring")
+    assert "4 accepted" in printed(capsys, "load", "spring")
+    (folder / "more.csv").write_text(LIST.replace("19\n", "17\n"))
+    before = printed(capsys, "check", "spring")
+    assert before.count("was loaded before, as it is: load and run pass over it") == 1
+    assert before.count("4 accepted") == 1  # counted as if nothing were loaded: as it was the first time
+    lists = orjson.loads(printed(capsys, "check", "spring", "--json"))["lists"]
+    assert [(one["file"], one["loaded_before"]) for one in lists] == [("list.csv", True), ("more.csv", False)]
+    printed(capsys, "load", "spring")
+    # Read in another way it is another list.
+    (folder / "campaign.toml").write_text(CAMPAIGN.replace("files", 'region = "GB"\nfiles'))
+    assert "was loaded before" not in printed(capsys, "check", "spring")
