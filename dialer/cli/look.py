@@ -54,10 +54,13 @@ def export(
     """
     settings = settings_of(config)
     name = campaign_name(campaign, settings) if campaign is not None else None
+    notes: list[str] = []
     with open_store(settings) as store:
-        rows = export_to(store, what, to, name)
+        rows = export_to(store, what, to, name, notes)
     note = ": there is nothing to mend" if what == "rejects" and not rows else ""
     out().print(f"{rows} rows of {what} in {to}{note}", markup=False)
+    for lost in notes:
+        out().print(f"  note: {lost}", markup=False)
     return 0
 
 

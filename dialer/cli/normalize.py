@@ -64,7 +64,8 @@ def normalize(
             one, to, Numbers(phone, region, region_column), rejects=rejects, unique=unique, watch=watch
         )
     if json:
-        print_json({**vars(books), "notes": list(one.info.notes), "to": shown(to), "rejects": _text(rejects)})
+        notes = [*one.info.notes, *books.notes]
+        print_json({**vars(books), "notes": notes, "to": shown(to), "rejects": _text(rejects)})
         return 0
     _print(one, books, to, rejects, region_known=bool(region or region_column))
     return 0
@@ -81,6 +82,8 @@ def _print(one: ListFile, books: CleanBooks, to: Path, rejects: Path | None, *, 
                 f"  note: the list's own column '{name}' is called '{new}' in {shown(Path(to.name))}",
                 markup=False,
             )
+    for note in books.notes:
+        console.print(f"  note: {note}", markup=False)
     for reason, count in most_first(books.reasons):
         console.print(f"  {reason}: {count}", markup=False)
     if books.repaired:

@@ -53,6 +53,8 @@ class CleanBooks:
     duplicate: int = 0
     repaired: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+    """What the files could not hold."""
 
     def line(self) -> str:
         """Return the books in one line."""
@@ -111,6 +113,8 @@ def clean(
                     watch(books, part.bytes_read)
         if not books.rows_read:
             _put(_parts(no_rows(one.info.columns), name, numbers.phone, good, bad), good, bad)
+        written = [(to, good), *([(rejects, bad)] if rejects and bad else [])]
+        books.notes = [f"{shown(Path(path.name))}: {note}" for path, file in written for note in file.notes()]
     return books
 
 

@@ -18,6 +18,7 @@ from dialer.contacts.texts import as_told
 from dialer.lists import Batch
 from dialer.lists.shape import no_broken
 from dialer.tables.fields import names_beside
+from dialer.tables.flat import spans
 from dialer.tables.render.binding import json_objects
 
 ADDED = ("list_row", "phone", "phone_region", "phone_type", "phone_extension", "time_zones", "repaired")
@@ -98,7 +99,7 @@ def as_json(rows: pl.DataFrame) -> pl.Series:
     compiled = json_objects(rows)
     if compiled is not None:
         return compiled
-    return rows.select(pl.struct(pl.all()).struct.json_encode().alias("row"))["row"]
+    return spans(rows).select(pl.struct(pl.all()).struct.json_encode().alias("row"))["row"]
 
 
 def count_reasons(why: pl.DataFrame, broken: pl.DataFrame) -> Counter[str]:

@@ -41,6 +41,8 @@ class ExcelWriter:
         self._time = self._workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         self._sheet: Any = None
         self._next_row = 0
+        self._texts_cut = 0
+        self._numbers_lost = 0
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +81,19 @@ class ExcelWriter:
             for column, value in enumerate(row):
                 if value is not None and value == value:
                     self._put_cell(column, value)
+                elif value is not None:
+                    self._numbers_lost += 1
             self._next_row += 1
+
+    def notes(self) -> list[str]:
+        """Return what the workbook could not hold."""
+        found = []
+        if self._texts_cut:
+            cut, most = counted(self._texts_cut, "text"), f"{CELL_CHARACTERS:,} characters"
+            found.append(f"{cut} longer than {most}, which is all that a cell holds: cut, and ends in …")
+        if self._numbers_lost:
+            found.append(f"{counted(self._numbers_lost, 'number')} NaN, which Excel does not know: empty")
+        return found
 
     def _begin_sheet(self, names: list[str]) -> None:
         self._sheet = self._workbook.add_worksheet()
@@ -99,4 +113,10 @@ class ExcelWriter:
             text = str(value)
             if len(text) > CELL_CHARACTERS:
                 text = text[: CELL_CHARACTERS - 1] + "…"
+                self._texts_cut += 1
             self._sheet.write_string(self._next_row, column, text)
+
+
+def counted(number: int, what: str) -> str:
+    """Return how many of something are: `1 text is`, `2 texts are`."""
+    return f"1 {what} is" if number == 1 else f"{number} {what}s are"

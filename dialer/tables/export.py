@@ -30,10 +30,13 @@ from dialer.tables.whole import check_place, whole_file
 JSON_COLUMNS = {"contacts": "metadata", "attempts": None, "outcomes": "metadata", "rejects": "row"}
 
 
-def export(store: Store, what: str, to: Path, campaign: str | None = None) -> int:
+def export(
+    store: Store, what: str, to: Path, campaign: str | None = None, notes: list[str] | None = None
+) -> int:
     """Write a table to `to`, in the format of its ending; return how many rows.
 
-    The file appears when it is complete, in the place of one that was there before.
+    The file appears when it is complete, in the place of one that was there before. To `notes` is added what
+    the format could not hold.
 
     Raises:
         BadInput: nothing was written: no such table or campaign, an unknown ending, no such folder.
@@ -49,9 +52,13 @@ def export(store: Store, what: str, to: Path, campaign: str | None = None) -> in
     keys = _list_columns(store, campaign) if what == "rejects" else None
     while True:
         try:
-            return _write(to, _frames(store, what, campaign, keys))
+            rows, lost = _write(to, _frames(store, what, campaign, keys))
         except MoreKeys as more:
             keys = more.keys
+            continue
+        if notes is not None:
+            notes.extend(lost)
+        return rows
 
 
 def _frames(
@@ -103,10 +110,10 @@ def _at_least_one(batches: Iterator[pl.DataFrame], schema: pl.Schema) -> Iterato
     yield from batches
 
 
-def _write(to: Path, frames: Generator[pl.DataFrame, None, None]) -> int:
+def _write(to: Path, frames: Generator[pl.DataFrame, None, None]) -> tuple[int, list[str]]:
     rows = 0
     with closing(frames), whole_file(to) as part, writer_for(to)(part) as writer:
         for frame in frames:
             writer.write(frame)
             rows += frame.height
-    return rows
+        return rows, writer.notes()

@@ -12,17 +12,27 @@ FRACTIONS: dict[Literal["ms", "us", "ns"], str] = {"ms": "%.6f", "us": "%.6f", "
 
 
 def flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with lists and structs as JSON text, and lengths of time as ISO 8601 text."""
-    frame = frame.with_columns(selectors.duration().dt.to_string("iso"))
+    """Return the frame with lists and structs as JSON text, and lengths of time as ISO 8601 text.
+
+    What is null stays null, and is no text.
+    """
+    frame = spans(frame)
     nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
     if not nested:
         return frame
     # As a field of an object, because only objects can be written as JSON.
     packed = (
-        pl.struct(pl.col(name).alias("value")).struct.json_encode().str.slice(9).str.head(-1).alias(name)
+        pl.when(pl.col(name).is_not_null())
+        .then(pl.struct(pl.col(name).alias("value")).struct.json_encode().str.slice(9).str.head(-1))
+        .alias(name)
         for name in nested
     )
     return frame.with_columns(packed)
+
+
+def spans(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with lengths of time as ISO 8601 text, such as P1DT5S."""
+    return frame.with_columns(selectors.duration().dt.to_string("iso"))
 
 
 def in_utc(frame: pl.DataFrame) -> pl.DataFrame:
@@ -31,8 +41,8 @@ def in_utc(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def dated(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with times as ISO 8601 text: in UTC, with a Z, where their zone is known."""
-    return in_utc(frame).with_columns(
+    """Return the frame with times and their lengths as ISO 8601 text: in UTC, with a Z, in a known zone."""
+    return spans(in_utc(frame)).with_columns(
         selectors.datetime(unit, zone).dt.to_string(f"%Y-%m-%dT%H:%M:%S{fraction}{end}")
         for unit, fraction in FRACTIONS.items()
         for zone, end in (("*", "Z"), (None, ""))

@@ -17,9 +17,10 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 import polars as pl
+from polars import selectors
 
 from dialer.base.errors import BadInput
-from dialer.tables.excel import ExcelWriter
+from dialer.tables.excel import ExcelWriter, counted
 from dialer.tables.flat import dated, flat
 from dialer.tables.parquet import ParquetWriter
 from dialer.tables.render.binding import csv_rows
@@ -59,6 +60,10 @@ class Writer(Protocol):
         """Add what `render` returned; the rows come in the order of these calls."""
         ...
 
+    def notes(self) -> list[str]:
+        """Return what of the rows so far the format could not hold, each kind once."""
+        ...
+
 
 class _Text:
     """What CSV and JSON lines share: a file of bytes, and times as ISO 8601 text."""
@@ -66,6 +71,7 @@ class _Text:
     def __init__(self, file: Path) -> None:
         self._file = file.open("wb")
         self._begun = False
+        self._numbers_lost = 0
 
     def __enter__(self) -> Self:
         return self
@@ -77,20 +83,31 @@ class _Text:
         """Add the frame's rows."""
         self.put(self.render(frame))
 
-    def render(self, frame: pl.DataFrame, wanted: pl.Series | None = None) -> tuple[pl.DataFrame, Buffer]:
-        """Return the columns without rows, and the rows as text."""
+    def render(
+        self, frame: pl.DataFrame, wanted: pl.Series | None = None
+    ) -> tuple[pl.DataFrame, Buffer, int]:
+        """Return the columns without rows, the rows as text, and how many numbers it has no words for."""
         some = frame if wanted is None else frame.filter(wanted)
         told = dated(some)
-        return told.clear(), self._rows(told)
+        return told.clear(), self._rows(told), self._lost(told)
 
-    def put(self, rendered: tuple[pl.DataFrame, Buffer]) -> None:
+    def put(self, rendered: tuple[pl.DataFrame, Buffer, int]) -> None:
         """Add the rows, after the header if they are the first."""
-        columns, rows = rendered
+        columns, rows, lost = rendered
+        self._numbers_lost += lost
         # Through Python's file, so that a full disk is an OSError.
         if not self._begun:
             self._file.write(self._header(columns))
         self._file.write(rows)
         self._begun = True
+
+    def notes(self) -> list[str]:
+        """Return what JSON could not hold."""
+        lost = self._numbers_lost
+        return [f"{counted(lost, 'number')} NaN or infinite, which JSON cannot say: null"] if lost else []
+
+    def _lost(self, frame: pl.DataFrame) -> int:
+        return 0
 
     def _header(self, frame: pl.DataFrame) -> Buffer:
         return b""
@@ -131,6 +148,9 @@ class JsonLinesWriter(_Text):
         text = BytesIO()
         frame.write_ndjson(text)
         return text.getbuffer()
+
+    def _lost(self, frame: pl.DataFrame) -> int:
+        return sum(int((~column.is_finite()).sum()) for column in frame.select(selectors.float()))
 
 
 Buffer = bytes | memoryview

@@ -72,6 +72,18 @@ def test_the_figures_come_as_json(people: Path, capsys: pytest.CaptureFixture[st
     assert figures["rejects"] is None
 
 
+def test_what_a_file_cannot_hold_is_told_with_the_figures(
+    people: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pl.DataFrame({"phone": ["+442079460018"], "far": [float("inf")]}).write_parquet("list.parquet")
+    words = ["normalize", "list.parquet", "--phone", "phone", "--to", "c.jsonl"]
+    note = "c.jsonl: 1 number is NaN or infinite, which JSON cannot say: null"
+    assert main(words) == 0
+    assert f"  note: {note}\n" in capsys.readouterr().out
+    assert main([*words, "--json"]) == 0
+    assert orjson.loads(capsys.readouterr().out)["notes"] == [note]
+
+
 def test_a_phone_column_is_proposed_and_never_assumed(
     people: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import gzip
+import json
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from dialer.base.errors import BadInput, NotReady
 from dialer.calls.told import RAGGED
 from dialer.lists import open_list
 from dialer.tables import clean as cleaning
+from dialer.tables import excel
 from dialer.tables.clean import CleanBooks, Numbers, clean
 from dialer.tables.clean_rows import ADDED
 from dialer.tables.excel import ExcelWriter
@@ -190,6 +192,42 @@ def test_a_time_of_the_list_is_the_same_moment_in_every_format(tmp_path: Path, e
             seen = told["seen"][0]
             assert told["local"][0] == local
             assert (seen.astimezone(dt.UTC).replace(tzinfo=None) if seen.tzinfo else seen) == moment
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "xlsx"])
+def test_nothing_is_an_empty_cell_and_a_length_of_time_has_one_form(tmp_path: Path, ending: str) -> None:
+    day = dt.timedelta(days=1, seconds=5)
+    cells = {"tags": [["a"], None], "owner": [{"x": 1}, None], "since": [day, None]}
+    once = pl.DataFrame({"phone": ["+442079460018"] * 2, **cells})
+    pl.concat([once, once.with_columns(phone=pl.lit("none"))]).write_parquet(tmp_path / "list.parquet")
+    places = tmp_path / f"clean.{ending}", tmp_path / f"rejects.{ending}"
+    books = clean(open_list(tmp_path / "list.parquet"), places[0], Numbers(("phone",)), rejects=places[1])
+    for place in places:
+        told = pl.read_excel(place) if ending == "xlsx" else read(place)
+        assert told["since"].to_list() == ["P1DT5S", None]
+        assert told.select("tags", "owner")[1].rows() == [(None, None)]
+    assert [json.loads(row)["since"] for row in told["row"]] == ["P1DT5S", None]
+    assert books.notes == []
+
+
+def test_what_a_format_cannot_hold_is_said_once_for_each_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(excel, "CELL_CHARACTERS", 20)
+    monkeypatch.setattr(cleaning, "BATCH_ROWS", 2)
+    far, long = [float("nan"), float("inf"), float("nan"), 1.0], ["x" * 21] * 3 + ["x" * 20]
+    rows = pl.DataFrame({"phone": ["+442079460018"] * 4, "far": far, "long": long})
+    rows.write_parquet(tmp_path / "list.parquet")
+
+    def notes(to: str) -> list[str]:
+        return clean(open_list(tmp_path / "list.parquet"), tmp_path / to, Numbers(("phone",))).notes
+
+    assert (notes("c.csv"), notes("c.parquet")) == ([], [])
+    assert notes("c.jsonl") == ["c.jsonl: 3 numbers are NaN or infinite, which JSON cannot say: null"]
+    assert notes("c.xlsx") == [
+        "c.xlsx: 3 texts are longer than 20 characters, which is all that a cell holds: cut, and ends in …",
+        "c.xlsx: 2 numbers are NaN, which Excel does not know: empty",
+    ]
 
 
 def test_a_list_without_rows_becomes_files_without_rows(tmp_path: Path) -> None:

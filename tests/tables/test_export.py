@@ -60,6 +60,19 @@ def test_parquet_keeps_dtypes_and_brings_the_lists_own_columns(
     assert frame["row"].to_list() == [str(number) for number in range(1, 10)]
 
 
+def test_texts_that_a_workbook_cuts_are_said(
+    store: Store, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(store, clock)
+    monkeypatch.setattr(excel, "CELL_CHARACTERS", 30)
+    notes: list[str] = []
+    export(store, "attempts", tmp_path / "a.csv", notes=notes)
+    assert notes == []
+    export(store, "attempts", tmp_path / "a.xlsx", notes=notes)
+    [note] = notes
+    assert note.endswith("longer than 30 characters, which is all that a cell holds: cut, and ends in …")
+
+
 def test_times_are_iso_text_with_microseconds_where_the_format_has_none(
     store: Store, clock: ManualClock, tmp_path: Path
 ) -> None:
