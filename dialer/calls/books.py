@@ -9,6 +9,7 @@ from typing import NamedTuple
 import polars as pl
 
 from dialer.contacts.accept import Sorted
+from dialer.contacts.doubled import doubled_codes
 
 
 class Example(NamedTuple):
@@ -43,6 +44,9 @@ class Books:
     regions: Counter[str] = field(default_factory=Counter)
     types: Counter[str] = field(default_factory=Counter)
     zones: Counter[str] = field(default_factory=Counter)
+    doubled: int = 0
+    """Numbers that may have been written without their +, see `doubled_codes`."""
+    doubled_example: tuple[str, str] = ("", "")
     repaired: int = 0
     repairs: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[Example]] = field(default_factory=dict)
@@ -78,6 +82,7 @@ class Books:
             (self.repairs, "repaired"),
         ):
             counts.update(dict(contacts[column].drop_nulls().value_counts().sort(column).iter_rows()))
+        self._count_doubled(contacts)
         self.repaired += contacts.height - contacts["repaired"].null_count()
         self.accepted += contacts.height
         self.duplicate += by_reason.get("duplicate", 0)
@@ -89,3 +94,19 @@ class Books:
                 some = rejects.filter(pl.col("reason") == reason).head(examples - len(shown))
                 columns = ("list_row", "list_line", "raw", "detail", "suggestion")
                 shown.extend(Example(*row) for row in some.select(columns).iter_rows())
+
+    def _count_doubled(self, contacts: pl.DataFrame) -> None:
+        doubled = doubled_codes(contacts)
+        if doubled.height and not self.doubled:
+            self.doubled_example = doubled.row(0)
+        self.doubled += doubled.height
+
+    def doubts(self) -> list[str]:
+        """Return what a person should look at before anyone is called."""
+        if not self.doubled:
+            return []
+        read, meant = self.doubled_example
+        return [
+            f"{self.doubled} numbers begin with their country code twice, such as {read}, which is how"
+            f" libphonenumber reads them; if {meant} is meant, write it with its + in the list"
+        ]

@@ -21,7 +21,7 @@ def print_check(info: ListInfo, books: Books) -> None:
 def check_lines(info: ListInfo, books: Books) -> list[str]:
     """Return what is to be said of a list, line by line."""
     lines = [f"{books.file}: {info.found()}", books.line()]
-    lines += [f"  note: {note}" for note in books.notes]
+    lines += [f"  note: {note}" for note in (*books.notes, *books.doubts())]
     for reason, count in most_first(books.reasons):
         lines.append(f"  {reason}: {count}")
         lines += [f"    {_example(one, reason)}" for one in books.examples.get(reason, ())]

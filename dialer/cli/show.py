@@ -55,7 +55,7 @@ def print_books(all_books: Sequence[Books]) -> None:
             console.print(f"{books.file}: loaded before, unchanged", markup=False)
             continue
         console.print(books.line(), markup=False)
-        for note in books.notes:
+        for note in (*books.notes, *books.doubts()):
             console.print(f"  note: {note}", markup=False)
         for reason, count in most_first(books.reasons):
             console.print(f"  {reason}: {count}", markup=False)

@@ -245,3 +245,17 @@ def test_check_and_normalize_say_where_the_region_of_numbers_may_come_from(
     assert main(["normalize", file, "--phone", "mobile", "--to", "clean.csv"]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.endswith("--region-column country" if named else "the column that names countries")
+
+
+def test_check_and_load_say_that_a_plus_may_be_missing(
+    spring: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Goal: see the numbers that libphonenumber takes for lines of a village before anyone calls there."""
+    spring.write_text('[list]\nfiles = ["people.csv"]\nphone = "mobile"\nregion = "DE"\n' + CALL)
+    numbers = ("4917141672110", "4917141672111", "04941 12345", "017141672112", "+4917141672113")
+    (spring.parent / "people.csv").write_text("mobile\n" + "".join(f"{number}\n" for number in numbers))
+    for word in ("check", "load"):
+        assert main([word, "spring"]) == 0
+        said = capsys.readouterr().out
+        assert "2 numbers begin with their country code twice, such as +494917141672110" in said
+        assert "if +4917141672110 is meant" in said
