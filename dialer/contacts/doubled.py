@@ -17,7 +17,8 @@ def doubled_codes(contacts: pl.DataFrame) -> pl.DataFrame:
     libphonenumber reads `4917141672110` in Germany as +49 4917 141672110, a line of some village; nearly
     always it is +49 171 41672110, written without its +. `contacts` has phone, phone_region and phone_type.
     """
-    lines = contacts.filter(~pl.col("phone_type").is_in(_MOBILE))
+    columns = contacts.select("phone", "phone_region", "phone_type")
+    lines = columns.filter(~pl.col("phone_type").is_in(_MOBILE))
     regions = lines["phone_region"].unique().drop_nulls()
     codes = sorted({phonenumbers.country_code_for_region(region) for region in regions} - {0})
     prefixes = "|".join(f"{code}{code}" for code in codes) or "none"
