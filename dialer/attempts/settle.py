@@ -276,9 +276,20 @@ def bind_in(store: Store, connection: Connection, findings: Sequence[Finding]) -
     now_us = store.now_us(connection)
     written = {row[0]: row[1] for row in store.execute(connection, BIND, rows=as_rows(rows), now_us=now_us)}
     changed = set(written)
-    for pending, found in findings:
-        if pending.attempt_id in changed and found.provider_ref and written[pending.attempt_id] is None:
-            log.warning("reference.reused", attempt_id=pending.attempt_id, provider_ref=found.provider_ref)
+    reused = [
+        one
+        for one in findings
+        if one.pending.attempt_id in changed
+        and one.execution.provider_ref
+        and written[one.pending.attempt_id] is None
+    ]
+    if reused:
+        log.warning(
+            "reference.reused",
+            attempts=len(reused),
+            attempt_id=reused[0].pending.attempt_id,
+            provider_ref=reused[0].execution.provider_ref,
+        )
     rules = redials(store, connection, {pending.campaign_id for pending, _ in findings})
     _learn_costs(store, connection, [one for one in findings if one.pending.attempt_id in changed])
     settled = []

@@ -82,7 +82,7 @@ def run(
     if json:
         print_json(progress.as_json())
     else:
-        out().print(progress.closing_line(), markup=False)
+        out().print(progress.closing_line(), markup=False, soft_wrap=True)
     return progress.exit_code
 
 
@@ -207,8 +207,8 @@ def _ask_providers(store: Store, settings: Settings, campaign: str | None) -> No
         done, collected = anyio.run(reconcile_account, store, settings.accounts[name])
         err().print(
             f"{name}: {collected.ended} open calls ended, {collected.found} unknown found in the list;"
-            f" {done.looked_up} more looked up: {done.bound} found, {done.freed} not placed,"
-            f" {done.held} held, {done.later} looked up again later",
+            f" {done.looked_up} unknown looked up: {done.bound} found, {done.freed} not placed,"
+            f" {done.held} held, {done.later} again later",
             markup=False,
             soft_wrap=True,
         )

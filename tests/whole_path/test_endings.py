@@ -61,7 +61,7 @@ def test_the_figures_of_a_run_add_up_and_so_do_those_of_the_next(
         assert second["open_before"] == second["held_left"] == first["held_left"]
         assert main(["reconcile"]) == 4
     held, told = first["held_left"], capsys.readouterr().err
-    assert f"{held} more looked up: 0 found, 0 not placed, {held} held, 0 looked up again later" in told
+    assert f"{held} unknown looked up: 0 found, 0 not placed, {held} held, 0 again later" in told
 
 
 def test_what_is_looked_up_by_itself_needs_nobody(
@@ -76,7 +76,7 @@ def test_what_is_looked_up_by_itself_needs_nobody(
         assert "3 unknown will be looked up by the next run, a worker or dialer reconcile" in line
         assert main(["reconcile", "spring"]) == 0
     told = capsys.readouterr()
-    assert "3 more looked up: 0 found, 0 not placed, 0 held, 3 looked up again later" in told.err
+    assert "3 unknown looked up: 0 found, 0 not placed, 0 held, 3 again later" in told.err
     assert "3 looked up by dialer itself" in " ".join(told.out.split())
 
 
