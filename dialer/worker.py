@@ -195,7 +195,7 @@ class Worker:
     async def _start_what_is_due(self) -> None:
         """Start campaigns whose cron time has come, and end their runs, beside everything else."""
         beside = anyio.CapacityLimiter(1)
-        trouble = Trouble("due.not_started", "due.started", self._clock)
+        trouble = Trouble("due.not_started", "due.works", self._clock)
         while self._starts is not None:
             try:
                 await anyio.to_thread.run_sync(self._starts, limiter=beside)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # what takes long to import, and is only named here
     from dialer.calls.load import Watch
 
 
+UNFOLDED = 10_000
+
+
 def out() -> Console:
     """Return the console for results."""
     return _console(sys.stdout)
@@ -91,7 +94,7 @@ def _cell(value: object) -> str:
 
 def _console(stream: TextIO) -> Console:
     # Where nobody looks, nothing is folded: scripts read lines.
-    return Console(file=stream, highlight=False, width=None if stream.isatty() else 240)
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else UNFOLDED)
 
 
 def _plain(value: object) -> object:
