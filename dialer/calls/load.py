@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import orjson
 import polars as pl
@@ -34,8 +35,10 @@ from dialer.store.database import Dialects, Store, StoreBusy
 
 log = structlog.get_logger()
 
-WRITE_TRIES_MAX = 20
-"""How often a load tries to begin to write, for half a minute each time, while another process does."""
+TRY_S = 2.0
+"""How long a load tries to begin to write while another process does, before it says so and heeds Ctrl-C."""
+TRIES_MAX = 300
+"""How often it tries."""
 
 LOAD_LOCK = 4_242_002
 """PostgreSQL's advisory lock, with a campaign's id, that lets one process at a time write a load of it."""
@@ -267,19 +270,24 @@ def _write(
         ) from error
 
 
+class _Write(Protocol):
+    def __call__(self, *, patience_s: float) -> AbstractContextManager[Connection]: ...
+
+
 @contextmanager
-def _in_turn(write: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
-    """Begin a transaction that writes as soon as no other process does; it is said that it waits."""
+def _in_turn(write: _Write) -> Iterator[Connection]:
+    """Begin a transaction that writes as soon as no other process does; it is said once that it waits."""
     with ExitStack() as transaction:
         tries = 1
         while True:
             try:
-                connection = transaction.enter_context(write())
+                connection = transaction.enter_context(write(patience_s=TRY_S))
                 break
             except StoreBusy:
-                if tries == WRITE_TRIES_MAX:
+                if tries == TRIES_MAX:
                     raise
-                log.info("load.waits", why="another process is writing to the database")
+                if tries == 1:
+                    log.info("load.waits", why="another process is writing to the database")
             tries += 1
         yield connection
 

@@ -21,7 +21,7 @@ import psycopg
 from sqlalchemy import Connection
 
 from dialer.base.errors import NotReady
-from dialer.store.database import Store
+from dialer.store.database import PATIENCE_S, Store
 
 ROWS_AT_ONCE = 100_000
 ROWS_FOR_A_FILE = 20_000
@@ -71,14 +71,14 @@ class Stage:
             self._spill()
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, patience_s: float = PATIENCE_S) -> Iterator[Connection]:
         """Begin a transaction of the store in which `pour` works.
 
         Raises:
             NotReady: as `Store.write`.
         """
         attached = self._sqlite_file if self._store.is_sqlite and self._folder is not None else None
-        with self._store.write(attached=attached) as connection:
+        with self._store.write(attached=attached, patience_s=patience_s) as connection:
             yield connection
 
     def pour(self, connection: Connection, table: str, **same: int) -> None:

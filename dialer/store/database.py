@@ -61,7 +61,7 @@ class Store:
         return Path(self.engine.url.database or "") if self.is_sqlite else None
 
     @contextmanager
-    def write(self, *, attached: Path | None = None) -> Iterator[Connection]:
+    def write(self, *, attached: Path | None = None, patience_s: float = PATIENCE_S) -> Iterator[Connection]:
         """Begin a transaction that writes; commit at the end, roll back on any error.
 
         On SQLite the write lock is taken at once, so that the transaction cannot fail half-way; `attached`
@@ -69,12 +69,16 @@ class Store:
 
         Raises:
             NotReady: the database cannot be reached, is read-only or full.
-            StoreBusy: another process was writing to it for PATIENCE_S.
+            StoreBusy: another process was writing to it for `patience_s` (SQLite).
         """
         with self._translated(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection = connection.execution_options(dialer_begin="BEGIN IMMEDIATE")
-            with _attached(connection, attached), connection.begin():
+            with (
+                _attached(connection, attached),
+                _patient(connection, patience_s if self.is_sqlite else PATIENCE_S),
+                connection.begin(),
+            ):
                 yield connection
 
     @contextmanager
@@ -268,6 +272,20 @@ def _attached(connection: Connection, file: Path | None) -> Iterator[None]:
     finally:
         raw.execute("PRAGMA temp_store=MEMORY")
         raw.execute("DETACH staged")
+
+
+@contextmanager
+def _patient(connection: Connection, patience_s: float) -> Iterator[None]:
+    """Let what begins in the block wait so long for another writer, where that is not as long as always."""
+    if patience_s == PATIENCE_S:
+        yield
+        return
+    raw: Any = connection.connection.driver_connection
+    raw.execute(f"PRAGMA busy_timeout={round(patience_s * 1000)}")
+    try:
+        yield
+    finally:
+        raw.execute(f"PRAGMA busy_timeout={round(PATIENCE_S * 1000)}")
 
 
 def _is_locked(error: Exception) -> bool:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, event, inspect, text
 from dialer.base.errors import BadInput, Busy, NotReady
 from dialer.calls import load as loading
 from dialer.calls.load import check_lists, load
-from dialer.store import bulk, database
+from dialer.store import bulk
 from dialer.store.bulk import Stage
 from dialer.store.database import Store
 from tests.calls.spring import CAMPAIGN, LIST, campaign_in, rows
@@ -124,7 +124,7 @@ def test_a_load_waits_for_another_process_that_writes(
     """Goal: two loads of long lists at once both end. Method: the rival ends when we say that we wait."""
     campaign = campaign_in(tmp_path, people=LIST)
     rival, rival_writes, said = Store(sqlite_url), ExitStack(), []
-    monkeypatch.setattr(database, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(loading, "TRY_S", 0.01)
     store = Store(sqlite_url)
 
     class Log:
@@ -138,7 +138,7 @@ def test_a_load_waits_for_another_process_that_writes(
     assert (books.accepted, said) == (3, ["load.waits"])
 
     rival_writes.enter_context(rival.write())
-    monkeypatch.setattr(loading, "WRITE_TRIES_MAX", 1)
+    monkeypatch.setattr(loading, "TRIES_MAX", 1)
     with pytest.raises(
         Busy, match=r"another process is writing to it, .* Try again when it has ended"
     ) as told:
@@ -155,7 +155,7 @@ from pathlib import Path
 from dialer.base.settings import Settings
 from dialer.calls.load import load
 from dialer.campaign import read_campaign
-from dialer.store import bulk, database
+from dialer.store import bulk
 from dialer.store.database import Store
 
 pour, bulk.ROWS_FOR_A_FILE = bulk.Stage.pour, 1
