@@ -24,6 +24,7 @@ app = App(
     version=__version__,
     help_format="plaintext",
     default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,  # main says that
 )
 # By import path, so that --help does not wait for polars and SQLAlchemy.
 COMMANDS = {

@@ -100,7 +100,9 @@ class Stage:
         self._folder = self._folder or tempfile.TemporaryDirectory(prefix="dialer-load-")
         try:
             if self._store.is_sqlite:
-                _ingest(self._sqlite_file, self._waiting)
+                # Beside the main thread, where the driver would take Ctrl-C for itself and fail for it.
+                with ThreadPoolExecutor(max_workers=1) as beside:
+                    beside.submit(_ingest, self._sqlite_file, self._waiting).result()
             else:
                 for table, frame in self._waiting:
                     path = Path(self._folder.name, f"{len(self._spilled)}.arrow")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
@@ -251,6 +252,23 @@ def test_more_rows_than_fit_into_memory_go_through_a_file(
         assert {"contacts_once_per_campaign", "contacts_waiting"} <= {
             index["name"] for index in inspect(connection).get_indexes("contacts")
         }
+
+
+def test_ctrl_c_is_not_left_to_the_driver_that_fills_the_file(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goal: 130 and a word. In the main thread the driver takes SIGINT for itself and fails for it."""
+    ingest, ran_in = bulk._ingest, []
+
+    def watched(file: Path, frames: list[tuple[str, pl.DataFrame]]) -> None:
+        ran_in.append(threading.current_thread())
+        ingest(file, frames)
+
+    monkeypatch.setattr(bulk, "ROWS_FOR_A_FILE", 2)
+    monkeypatch.setattr(bulk, "_ingest", watched)
+    load(store, campaign_in(tmp_path, people=LIST))
+    assert threading.main_thread() not in ran_in
+    assert bool(ran_in) == store.is_sqlite
 
 
 def test_checking_says_what_loading_would_do(tmp_path: Path) -> None:

@@ -259,3 +259,14 @@ def test_check_and_load_say_that_a_plus_may_be_missing(
         said = capsys.readouterr().out
         assert "2 numbers begin with their country code twice, such as +494917141672110" in said
         assert "if +4917141672110 is meant" in said
+
+
+def test_ctrl_c_inside_of_a_command_is_said(
+    people: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dialer.cli.normalize.open_list", interrupt)
+    assert main(["normalize", str(people), "--phone", "mobile", "--to", "clean.csv"]) == 130
+    assert "interrupted" in capsys.readouterr().err
