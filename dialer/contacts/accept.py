@@ -6,6 +6,7 @@ from typing import NamedTuple
 from zoneinfo import available_timezones
 
 import polars as pl
+from polars import selectors
 
 from dialer.contacts.taken import Taken
 from dialer.contacts.texts import as_told
@@ -179,7 +180,8 @@ def _text_of(rows: pl.DataFrame, column: str | None) -> pl.Series:
 def _json_of(rows: pl.DataFrame, columns: tuple[str, ...]) -> pl.Series:
     if not columns:
         return pl.Series([None] * rows.height, dtype=pl.String)
-    return rows.select(pl.struct(columns).struct.json_encode().alias("json"))["json"]
+    spans = rows.select(columns).with_columns(selectors.duration().dt.to_string("iso"))
+    return spans.select(pl.struct(columns).struct.json_encode().alias("json"))["json"]
 
 
 def _known_zone() -> pl.Expr:
