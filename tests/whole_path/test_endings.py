@@ -28,7 +28,7 @@ from tests.whole_path.test_agentphone import deploy
 def here(tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("UNLEASHX_TOKEN", TOKEN)
-    return Deployment(tmp_path, sqlite_url, "", {"calls_per_second": 200})
+    return Deployment(tmp_path, sqlite_url, "", {"calls_per_second": 200, "outcome_wait_s": 30.0})
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
@@ -67,10 +67,10 @@ def test_the_figures_of_a_run_add_up_and_so_do_those_of_the_next(
 def test_what_is_looked_up_by_itself_needs_nobody(
     here: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    here.account["listing_delay_s"] = 900.0
+    here.account["listing_delay_s"] = 90_000.0  # the second look-up is half an hour after the first
     with simulator_thread(SimulatorConfig(tokens=(TOKEN,), close_before=1.0)) as here.base_url:
         here.write(3)
-        assert main(["run", "spring", "--for", "1s"]) == 0
+        assert main(["run", "spring"]) == 0
         line = capsys.readouterr().out
         assert "3 without an answer, 0 ended, 0 open, 3 unknown" in line
         assert "3 unknown will be looked up by the next run, a worker or dialer reconcile" in line
@@ -122,7 +122,7 @@ def test_a_run_waits_for_polling_where_events_had_their_turn_before(
     deploy(tmp_path, agentphone, 1)
     (tmp_path / "secret").write_text("whsec_nobody-listens")
     file = tmp_path / "dialer.toml"
-    words = file.read_text().replace("event_wait_s = 1.0", "event_wait_s = 3.0")
-    file.write_text(words.replace("outcome_wait_s = 20.0", "outcome_wait_s = 2.0"))
+    words = file.read_text().replace("event_wait_s = 1.0", "event_wait_s = 6.0")
+    file.write_text(words.replace("outcome_wait_s = 20.0", "outcome_wait_s = 4.0"))
     code, figures = run(capsys)
     assert (code, figures["accepted"], figures["ended_calls"], figures["open_calls"]) == (0, 1, 1, 0)
