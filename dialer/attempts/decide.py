@@ -35,7 +35,7 @@ DOUBTFUL = Dialects(
     """
     SELECT l.attempt_id, l.phone, l.agent, l.opened_at_us, l.execution_id, l.lookups, l.campaign_id,
         l.contact_id, l.state, coalesce(l.answered_at_us, l.opened_at_us), l.provider_ref,
-        campaigns.name, l.account, CASE WHEN contacts.last_attempt_id = l.attempt_id THEN contacts.reason END
+        campaigns.name, campaigns.state, l.account, CASE WHEN contacts.last_attempt_id = l.attempt_id THEN contacts.reason END
     FROM ledger AS l
     JOIN campaigns ON campaigns.campaign_id = l.campaign_id
     JOIN contacts ON contacts.contact_id = l.contact_id
@@ -48,6 +48,7 @@ class Doubtful(NamedTuple):
 
     attempt: Pending
     campaign: str
+    campaign_state: str
     account: str
     bound: bool
 
@@ -62,7 +63,7 @@ def doubtful(store: Store, attempt_id: str, campaign: str | None = None) -> Doub
         rows = store.execute(connection, DOUBTFUL, attempt_id=attempt_id)
     if not rows:
         raise BadInput(f"there is no attempt {attempt_id}; see: dialer reconcile")
-    attempt, (name, account, reason) = Pending(*rows[0][:11]), rows[0][11:]
+    attempt, (name, state, account, reason) = Pending(*rows[0][:11]), rows[0][11:]
     if campaign is not None and name != campaign:
         raise BadInput(f"{attempt_id} is of campaign '{name}', not of '{campaign}'; nothing was changed")
     bound = attempt.state == "accepted" and reason == by_hand.BOUND_BY_HAND
@@ -70,7 +71,7 @@ def doubtful(store: Store, attempt_id: str, campaign: str | None = None) -> Doub
         raise BadInput(
             f"{attempt_id} is not an unknown attempt, it is {attempt.state}; see: dialer reconcile"
         )
-    return Doubtful(attempt, name, account, bound)
+    return Doubtful(attempt, name, state, account, bound)
 
 
 async def bind(
@@ -130,7 +131,9 @@ async def free(store: Store, account: Account | None, one: Doubtful, *, insist: 
     if not settle.free(store, [attempt.attempt_id], "a person's word"):
         raise BadInput(f"{attempt.attempt_id} was settled meanwhile; see: dialer reconcile")
     asked = "the provider was not asked" if insist and not one.bound else "the provider knows no such call"
-    return f"{attempt.attempt_id} was not placed: its contact waits for its call again; {asked}"
+    canceled = one.campaign_state == "canceled"
+    then = "is not called, for its campaign was canceled" if canceled else "waits for its call again"
+    return f"{attempt.attempt_id} was not placed: its contact {then}; {asked}"
 
 
 async def _refuse_if_placed(store: Store, account: Account, one: Doubtful) -> None:

@@ -13,6 +13,7 @@ from dialer.attempts import decide
 from dialer.base.clock import ManualClock
 from dialer.base.errors import BadInput, NotReady
 from dialer.base.settings import Account
+from dialer.calls import campaigns
 from dialer.providers.provider import Execution
 from dialer.store.database import Store
 from tests.attempts.test_ledger import unknown_attempt
@@ -147,6 +148,12 @@ async def test_a_wrong_bind_is_mended_by_the_call_that_the_provider_knows(case: 
     await case.bind("x")
     with case.store.read() as connection:
         assert connection.execute(text("SELECT execution_id, state FROM ledger")).one() == ("x", "accepted")
+
+
+async def test_nobody_is_said_to_wait_whose_campaign_was_canceled(case: Case) -> None:
+    campaigns.cancel(case.store, "spring", "by a person")
+    assert "its contact is not called, for its campaign was canceled" in await case.free()
+    assert statuses(case.store) == {"canceled": 1}
 
 
 async def test_a_word_about_another_campaigns_attempt_is_refused(case: Case) -> None:
