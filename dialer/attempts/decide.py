@@ -35,7 +35,8 @@ DOUBTFUL = Dialects(
     """
     SELECT l.attempt_id, l.phone, l.agent, l.opened_at_us, l.execution_id, l.lookups, l.campaign_id,
         l.contact_id, l.state, coalesce(l.answered_at_us, l.opened_at_us), l.provider_ref,
-        campaigns.name, campaigns.state, l.account, CASE WHEN contacts.last_attempt_id = l.attempt_id THEN contacts.reason END
+        campaigns.name, campaigns.state, l.account,
+        CASE WHEN contacts.last_attempt_id = l.attempt_id THEN contacts.reason END
     FROM ledger AS l
     JOIN campaigns ON campaigns.campaign_id = l.campaign_id
     JOIN contacts ON contacts.contact_id = l.contact_id
