@@ -30,7 +30,7 @@ def new_worker_id() -> str:
 
 
 def is_running_here(worker: str) -> bool:
-    """Return whether the worker's process may run; False only where this machine surely has no such process."""
+    """Return whether the worker's process may run; False only where this machine surely has none like it."""
     host, number = (*worker.split(":"), "")[:2]
     # On Windows signal 0 is no question but Ctrl-C.
     if host != socket.gethostname() or not number.isdigit() or os.name == "nt":
