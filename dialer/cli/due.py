@@ -15,9 +15,10 @@ from dialer.base.settings import Settings
 from dialer.base.toml import shown
 from dialer.calls import runs
 from dialer.calls.load import load, open_lists
+from dialer.calls.never_open import refuse_if_never_open
 from dialer.campaign import Campaign
 from dialer.campaign.read import known_campaigns
-from dialer.cli.deployment import Config, campaign_of, open_store, settings_of
+from dialer.cli.deployment import Config, campaign_of, open_store, rules_of, settings_of
 from dialer.cli.dial import dial
 from dialer.cli.show import err, out, print_json, print_table
 from dialer.cli.unpaced import warn_of_no_pace
@@ -171,6 +172,7 @@ def _run(store: Store, settings: Settings, taken: Due) -> dict[str, Any]:
         account = taken.campaign.account(settings)
         anyio.run(reach, account, taken.campaign.call.agent)
         lists = open_lists(taken.campaign)
+        refuse_if_never_open(store, taken.campaign, lists, rules_of(settings))
         load(store, taken.campaign, lists, only_new=True)
         warn_of_no_pace(account, settings, taken.campaign)
         progress = dial(store, taken.campaign, account, HeardRules(settings.rules).look, run_id=taken.run_id)

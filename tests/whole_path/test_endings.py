@@ -95,6 +95,12 @@ def test_hours_that_are_never_open_are_refused_before_anything_is_loaded(
         store = Store(here.database_url)
         with store.read() as connection:
             assert connection.scalar(text("SELECT count(*) FROM campaigns")) == 0
+        plain = file.read_text()
+        file.write_text(plain.replace('start = "03:00"', 'cron = "* * * * *"\nstart = "03:00"'))
+        assert main(["due"]) == 2
+        file.write_text(plain)
+        with store.read() as connection:
+            assert connection.scalar(text("SELECT count(*) FROM contacts")) == 0
         # Loaded all the same, so that something was written: that is for a person.
         assert main(["load", "spring"]) == 0
         settings = read_settings(here.folder / "dialer.toml")
