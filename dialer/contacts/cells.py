@@ -19,7 +19,6 @@ from dialer.contacts.mend import (
     uncover,
     undamage,
     unquote,
-    without_words,
 )
 from dialer.contacts.numbers import I32, I64, U64, Flags, Numbers, Outcome, Sparse, Verdict
 from dialer.contacts.reading.reader import Reader
@@ -33,6 +32,7 @@ from dialer.contacts.several import (
     said_of_rank,
     split,
 )
+from dialer.contacts.words import without_words
 
 _WORDS_DROPPED = "words behind the number dropped"
 _TWO_NUMBERS = r"^(?:\D*\d){14}"
@@ -163,14 +163,15 @@ def _read_texts(texts: pl.Series, asked: Asked) -> pl.DataFrame:
     frame = frame.with_columns(bare=bare, quotes=quotes)
     frame = pl.concat([frame, undamage(frame["bare"])], how="horizontal")
     frame = frame.with_columns(plain=pl.coalesce("mended", "bare"), noted=pl.col("note").is_not_null())
-    frame = frame.with_columns(short=without_words(pl.col("plain")))
+    short, unsure = _shortened(frame["plain"])
+    frame = frame.with_columns(short=short)
     # What libphonenumber reads without help is left as it is, but for what a spreadsheet made, and for words
-    # behind a number, whose letters it would dial: letters of an extension are none. All is read in one go.
-    noted, short, height = pl.col("noted"), pl.col("short"), frame.height
+    # behind a number where it would dial their letters. All that a text may be is read in one go.
+    noted, height = pl.col("noted"), frame.height
     cleaned = frame.select((pl.col("plain") != pl.col("text")) & ~noted).to_series().arg_true().to_numpy()
-    cut = frame.select(short.is_not_null() & ~noted).to_series().arg_true().to_numpy()
+    cut = frame.select(pl.col("short").is_not_null() & ~noted).to_series().arg_true().to_numpy()
     ways = [
-        frame.select(pl.when(noted).then(pl.coalesce(short, "plain")).otherwise("text")).to_series(),
+        frame.select(pl.when(noted).then(pl.coalesce("short", "plain")).otherwise("text")).to_series(),
         frame["plain"].gather(cleaned),
         frame["short"].gather(cut),
     ]
@@ -182,12 +183,15 @@ def _read_texts(texts: pl.Series, asked: Asked) -> pl.DataFrame:
     place[cleaned] = np.where(
         valid[height:first_cut] & ~valid[cleaned], np.arange(height, first_cut), cleaned
     )
-    extended = np.isin(cut, numbers.extension.rows) & valid[cut]
-    place[cut] = np.where(valid[first_cut:] & ~extended, np.arange(first_cut, len(valid)), place[cut])
-    outcome = numbers.outcome[place]
+    same = numbers.value[cut] == numbers.value[first_cut:]
+    left_alone = valid[cut] & (same | np.isin(cut, numbers.extension.rows))
+    place[cut] = np.where(valid[first_cut:] & ~left_alone, np.arange(first_cut, len(valid)), place[cut])
+    outcome, torn = numbers.outcome[place], asked.reader.outcomes.code(Outcome(Verdict.TORN))
+    # With words that may mean anything the number is nobody's to guess.
+    outcome[unsure & valid[place] & ((place >= first_cut) | frame["noted"].to_numpy())] = torn
     lost = frame["lost"].fill_null(False)
     outcome[lost.to_numpy()] = asked.reader.outcomes.code(Outcome(Verdict.DAMAGED))
-    dropped = pl.Series(place >= first_cut) | (noted & short.is_not_null())
+    dropped = pl.Series(place >= first_cut) | (noted & pl.col("short").is_not_null())
     return frame.select(
         "plain",
         "mended",
@@ -201,13 +205,27 @@ def _read_texts(texts: pl.Series, asked: Asked) -> pl.DataFrame:
     )
 
 
+def _shortened(texts: pl.Series) -> tuple[pl.Series, Flags]:
+    """Return each text without the words behind it, null where there are none, and which are unsure."""
+    worded = texts.str.contains(WORDED) & ~texts.str.contains(EXTENDED)
+    rows = worded.fill_null(False).arg_true().to_numpy()
+    found = [without_words(text) for text in texts.gather(rows)]
+    unsure = np.zeros(len(texts), dtype=np.bool_)
+    unsure[rows] = [one is not None and not one.sure for one in found]
+    kept = Sparse(rows.astype(np.int64), pl.Series([one and one.text for one in found], dtype=pl.String))
+    return dense(kept, len(texts)), unsure
+
+
 def _choose(wholes: pl.DataFrame, asked: Asked) -> tuple[pl.DataFrame, dict[int, Choice]]:
     """Return the answers of all parts of cells of several numbers, and the choice in each of these rows."""
     parted = wholes.with_row_index("row").filter(pl.col("plain").str.contains(PARTED) & ~pl.col("lost"))
-    split_up = ((row, split(text)) for row, text in parted.select("row", "plain").iter_rows())
-    several = {row: pieces for row, pieces in split_up if pieces}
+    split_up = {row: split(text) for row, text in parted.select("row", "plain").iter_rows()}
+    valid, dialable = asked.reader.outcomes.verdicts() == Verdict.VALID, asked.dialable()
+    whole_valid = valid[wholes["outcome"].to_numpy()]
+    noted = {row: TORN for row, pieces in split_up.items() if pieces is None and not whole_valid[row]}
+    several = {row: pieces for row, pieces in split_up.items() if pieces}
     if not several:
-        return wholes.clear(), {}
+        return wholes.clear(), noted
     all_pieces = ((row, piece) for row, pieces in several.items() for piece in pieces)
     candidates = dict.fromkeys((row, text) for row, piece in all_pieces for text in piece.texts())
     place = {candidate: at for at, candidate in enumerate(candidates)}
@@ -220,9 +238,8 @@ def _choose(wholes: pl.DataFrame, asked: Asked) -> tuple[pl.DataFrame, dict[int,
         at = place[row, text]
         return Read(bool(valid[outcomes[at]]), bool(dialable[outcomes[at]]), at)
 
-    whole_valid = valid[wholes["outcome"].to_numpy()]
     choices = {row: choose(whole_valid[row], pieces, partial(read, row)) for row, pieces in several.items()}
-    return parts, {row: choice for row, choice in choices.items() if choice is not None}
+    return parts, noted | {row: choice for row, choice in choices.items() if choice is not None}
 
 
 def _notes(wholes: pl.DataFrame, answers: pl.DataFrame, rank: I64) -> pl.Series:

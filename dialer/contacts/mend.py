@@ -22,8 +22,8 @@ _ODD_SPACE = r"[\t\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]"
 _MORE = r"[;,|&\n].*|(?i:\s*(?:x|ext\.?)\s*[0-9]+)|[^0-9]*"
 _FLOATS = (
     r"(?s)^([^0-9]*[0-9]{7,})((?:\.0+)+|,0{1,2})([^0-9.].*|\.[^0-9]*)?$",
-    rf"(?s)^([^0-9]*[0-9]+)((?:\.0+)+|,0{{1,2}})({_MORE})$",
-    rf"(?s)^((?:[^.,]|[^0-9.,][.,]+)*[0-9]{{4,}})(\.0+)({_MORE})$",
+    rf"(?s)^([^0-9]*[0-9]+)(\.0{{1,3}}|,0{{1,2}})({_MORE})$",
+    rf"(?s)^((?:[^.,]|[^0-9.,][.,]+)*[0-9]{{4,}})(\.0{{1,3}})({_MORE})$",
 )
 _SCIENTIFIC = (
     r"(?s)^(?:[^0-9]*[^0-9A-Za-z_+])?(\+?)([0-9]+)(?:[.,]([0-9]+))?"
@@ -46,8 +46,6 @@ WORDED = r"\d\PL*[^\pL\d](?:\pL\PL+)*\pL{2}"
 
 EXTENDED = r"(?i)(?:e?xt\pL*|int|anexo|доб|[x#＃~～])[:.．]?[\s,-]*\d|;\s*(?:ext|isub|phone-context)"
 """Letters in such a text may name an extension, or a parameter of a tel: URI."""
-
-_WORDS_BEHIND = r"(?s)^(\D*\d\PL*[^\pL\d])(?:\pL\PL+)*\pL{2}(?:\D*\d){0,6}\D*$"
 
 HIDDEN = r"[\x00-\x1f\x7f-\x9f\u00AD\u061C\u180E\u1680\u2000-\u200F\u2028-\u202F\u205F-\u2069\uFEFF]"
 """A text without this has no invisible characters and no unusual spaces."""
@@ -114,11 +112,6 @@ def undamage(texts: pl.Series) -> pl.DataFrame:
         .then(pl.format("spreadsheet {} dropped", zeros)),
         lost=scientific & ~complete,
     )
-
-
-def without_words(text: pl.Expr) -> pl.Expr:
-    """Return the text up to the words behind its digits, null where there are none or they may extend it."""
-    return pl.when(~text.str.contains(EXTENDED)).then(text.str.extract(_WORDS_BEHIND, 1))
 
 
 def join_notes(*notes: pl.Expr) -> pl.Expr:

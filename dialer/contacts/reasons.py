@@ -47,7 +47,10 @@ _MENDED_BY_PLUS = ("not_valid", "too_long", "not_possible", "no_region")
 _AS_TEXT = (
     "format the column as text in the spreadsheet before the numbers are typed or pasted, and export it again"
 )
-_APART = "write each number with + and its country code, and a semicolon between two of them"
+_APART = (
+    "put notes into a column of their own, and write each number with + and its country code, a semicolon"
+    " between two of them"
+)
 _WITH_COUNTRY = "write the number with + and its country code, or give its region"
 
 
@@ -199,11 +202,11 @@ def _sentences(
             size = f"it has {counted}, fewer" if digits < least else "it is shorter"
             return f"{size} than {where} have{f' ({least} digits at least)' if home else ''}", None
         case "too_long":
-            hint = f"if the cell holds several numbers, {_APART}" if digits > 15 else None
+            hint = "if the cell holds several numbers, put a semicolon between them" if digits > 15 else None
             size = f"it has {counted}, more" if digits > most else "it is longer"
             return f"{size} than {where} have{f' ({most} digits at most)' if home else ''}", hint
         case "not_possible" if outcome.verdict == Verdict.TORN:
-            return "the cell holds pieces, and it is not sure where a number begins", _APART
+            return "the cell holds more than a number, and it is not sure what is meant", _APART
         case "not_possible" if outcome.verdict == Verdict.NOT_A_NUMBER:
             return "the text does not read as a phone number", None
         case "not_possible":

@@ -8,8 +8,8 @@
    number before it. Nothing is separated where `;ext=`, `;phone-context=`, `;isub=` or `,,` stands.
 2. A bare slash separates numbers only where the text around it is no valid number as a whole, at least seven
    digits stand on either side, the left side is a dialable number, and one of them is full.
-3. Dates, hours, words behind a number, and ordinals ("1) ...; 2) ...") are no part of a number. Letters are
-   no digits here.
+3. Dates, hours, labels behind a number, and ordinals ("1) ...; 2) ...") are no part of a number. Letters are
+   no digits here. Other words behind a number may mean anything: the cell is refused.
 4. A cell that libphonenumber reads as one valid number is that number, unless the first of several is
    dialable by itself, and it and another one have seven digits or more.
 5. Otherwise the first dialable one is the answer and the others are kept. But what stands behind another part
@@ -24,6 +24,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from dialer.contacts.words import EXTENSION, are_labels, without_words
+
 DIGITS_OF_A_NUMBER = 7
 """A part of a cell with as many digits is a number of its own, not an extension."""
 
@@ -36,19 +38,20 @@ PARTED = rf"[{_MARKS}/／\x0b\x0c\x1c-\x1e\x85\u2028\u2029]|(?i)\s(?:{_WORDS})\s
 
 _ONE_NUMBER = re.compile(r"(?i);\s*(?:ext|phone-context|isub)=|,,")
 _WORD = re.compile(rf"(?i)\s(?:{_WORDS})\s")
-_EXTENSION = re.compile(r"(?i)(?:extn?|extension|xtn?|x|int|anexo|доб|[#＃~～])[:.．\s,-]{0,9}\d")
 _RUN = re.compile(rf"([{_MARKS}])[{_MARKS}\s]*")
-_SEPARATOR = re.compile(rf"[{_MARKS}](?! ?{_EXTENSION.pattern.removeprefix('(?i)')})", re.IGNORECASE)
+_SEPARATOR = re.compile(rf"[{_MARKS}](?! ?{EXTENSION})", re.IGNORECASE)
 _SPACED_SLASH = re.compile(r"\s[/／]\s?|[/／]\s")
 _SLASHES = re.compile(r"[/／]+")
 _SPACES = re.compile(r"[^\S\r\n]+")
 _DATE = re.compile(
     r"(?<![\d.-])(?:\d{1,2}([./-])\d{1,2}\1(?:19|20)\d\d|(?:19|20)\d\d([./-])\d{1,2}\2\d{1,2})(?![\d.-]*\d)"
 )
-_HOUR = r"(?:[01]?\d|2[0-4])[:.h]?[0-5]\d"
+_HOUR = r"(?:[01]?\d|2[0-4])[:.h]?(?:00|15|30|45)"
 _HOURS = re.compile(rf"\D*{_HOUR}\s*[-–]\s*{_HOUR}\D*")
 _ORDINAL = re.compile(r"[^\d+]*([1-9]\d?)(?:[).:\]]\s*|\s)(?=\D*\d)")
-_LETTERS = re.compile(r"[^\W\d_]{2,}")
+_COUNTED = re.compile(r"\A(?:[^\d+(]*[1-9]\d?\)|[^\d+]*[^\W\d_]\.?\s?[1-9](?=\s))\s*(?=(?:\D*\d){7})")
+_NO_NUMBER = re.compile(r"(?i)[^\d+]*\b(?:(?:tele)?fax|id|ref|kd|kdnr|kunden\w*|customer\w*|plz|zip)\b")
+_ENDS = re.compile(r"(?<=\d)\D*?[^\W\d_#＃]")
 _OWN_PLUS = re.compile(r"[^\d]*[+＋]")
 _DIGIT = re.compile(r"\d")
 _AREA_AND_NUMBER = 2
@@ -94,21 +97,32 @@ TORN = Choice(-1, 0)
 """There is a number, but it is not sure where it begins."""
 
 
-def split(text: str) -> list[Piece]:
-    """Return the parts of a cell that have digits; invisible characters must have been dropped before."""
+def split(text: str) -> list[Piece] | None:
+    """Return the parts of a cell that have digits; invisible characters must have been dropped before.
+
+    None where a note stands beside the numbers that may mean anything.
+    """
     if _ONE_NUMBER.search(text):
         return [Piece(text, begins=True)]
     # With single separators no pattern looks at the same characters again and again.
     text = _SLASHES.sub("/", _RUN.sub(r"\1 ", _SPACES.sub(" ", text)))
     text = _DATE.sub(" ", text)
-    found = []
+    found: list[tuple[str, bool]] = []
     for group in _WORD.split(text):
         begins = True
         for part in _SEPARATOR.split(group):
-            for piece in map(_without_words, _split_at_spaced_slashes(part)):
-                if _DIGIT.search(piece) and not _HOURS.fullmatch(piece):
-                    found.append((piece, begins))
-                    begins = False
+            for piece in _split_at_spaced_slashes(part):
+                if not _DIGIT.search(piece):
+                    if found and not are_labels(piece):
+                        return None
+                    continue
+                if _HOURS.fullmatch(piece) or _NO_NUMBER.match(piece):
+                    continue
+                short = without_words(piece)
+                if short is not None and not short.sure:
+                    return None
+                found.append((short.text if short else piece, begins))
+                begins = False
     texts = _without_ordinals([piece for piece, _ in found])
     return [Piece(piece, begins, _at_slashes(piece)) for piece, (_, begins) in zip(texts, found, strict=True)]
 
@@ -126,11 +140,12 @@ def choose(whole_valid: bool, pieces: Sequence[Piece], read: Callable[[str], Rea
     if whole_valid and not (answers[0].dialable and several):
         return None
     sure = [True] * len(numbers)
-    torn = False
+    torn, most = False, 0
     for rank, number in enumerate(numbers):
         torn = torn and not number.begins
         own_plus = _OWN_PLUS.match(number.text) is not None
-        sure[rank] = own_plus or (not torn and (rank == 0 or _is_full(number.text, max(digits[:rank]))))
+        sure[rank] = own_plus or (not torn and (rank == 0 or _is_full(number.text, most)))
+        most = max(most, digits[rank])
         torn = torn or (digits[rank] < DIGITS_OF_A_NUMBER and not answers[rank].dialable)
     dialable = [rank for rank, answer in enumerate(answers) if answer.dialable and sure[rank]]
     if dialable:
@@ -152,24 +167,18 @@ def said_of_rank(rank: int) -> str:
 
 
 def _split_at_spaced_slashes(text: str) -> Iterator[str]:
-    begin, slashes = 0, list(_SPACED_SLASH.finditer(text))
+    begin = digits = done = 0
+    slashes = list(_SPACED_SLASH.finditer(text))
     for at, slash in enumerate(slashes):
-        left = text[begin : slash.start()]
-        right = text[slash.end() : slashes[at + 1].start() if at + 1 < len(slashes) else None]
-        digits = _digits(left)
+        digits += _digits(text[done : slash.start()])
+        done = slash.end()
         if digits < DIGITS_OF_A_NUMBER:
             continue
-        if not _DIGIT.search(right) or _begins_full(left) or _is_full(right, digits):
-            yield left
-            begin = slash.end()
+        right = text[done : slashes[at + 1].start() if at + 1 < len(slashes) else None]
+        if not _DIGIT.search(right) or _begins_full(text, begin) or _is_full(right, digits):
+            yield text[begin : slash.start()]
+            begin, digits = done, 0
     yield text[begin:]
-
-
-def _without_words(piece: str) -> str:
-    """Return a part without the words behind its digits, unless they name an extension."""
-    digit = _DIGIT.search(piece)
-    words = _LETTERS.search(piece, digit.end()) if digit else None
-    return piece if words is None or _EXTENSION.match(piece, words.start()) else piece[: words.start()]
 
 
 def _without_ordinals(pieces: list[str]) -> list[str]:
@@ -178,7 +187,7 @@ def _without_ordinals(pieces: list[str]) -> list[str]:
     for rank, piece in enumerate(pieces, 1):
         ordinal = _ORDINAL.match(piece)
         if len(pieces) < 2 or ordinal is None or int(ordinal[1]) != rank:
-            return pieces
+            return [_COUNTED.sub("", piece, count=1) for piece in pieces] if len(pieces) > 1 else pieces
         rest.append(piece[ordinal.end() :])
     return rest
 
@@ -210,12 +219,15 @@ def _numbers(piece: Piece, read: Callable[[str], Read]) -> Iterator[Piece]:
 
 def _is_full(text: str, digits_before: int) -> bool:
     """Return whether a number is written so that no area code of another one can be missing."""
-    return _begins_full(text) or _digits(text) >= min(_DIGITS_OF_A_FULL_NUMBER, digits_before)
+    # The digits of an extension do not count.
+    extension = _ENDS.search(text)
+    number = text[: extension.start()] if extension else text
+    return _begins_full(text) or _digits(number) >= min(_DIGITS_OF_A_FULL_NUMBER, digits_before)
 
 
-def _begins_full(text: str) -> bool:
-    digit = _DIGIT.search(text)
-    return _OWN_PLUS.match(text) is not None or (digit is not None and int(digit.group()) == 0)
+def _begins_full(text: str, begin: int = 0) -> bool:
+    digit = _DIGIT.search(text, begin)
+    return _OWN_PLUS.match(text, begin) is not None or (digit is not None and int(digit.group()) == 0)
 
 
 def _digits(text: str) -> int:

@@ -321,7 +321,10 @@ def test_a_rounded_number_is_damage_whatever_is_around_it(around, number):
         ("tel:+49-30-123456.0", "DE", "+4930123456"),
         ("Tel.: +49 30 1234567.0 x5", "DE", "+49301234567"),
         ("4930123456.0.0", "DE", "+4930123456"),
-        ("4930123456.0 EUR", "DE", "+4930123456"),
+        ("4930123456.0 EUR", "DE", None),
+        ("815.00.000", "NO", "+4781500000"),
+        ("6789.0000", "SG", "+6567890000"),
+        ("08.00.00.00.00", "FR", "+33800000000"),
         ("1234.0", "AT", None),
     ],
 )
@@ -334,19 +337,42 @@ def test_a_fraction_is_no_digit_in_short_numbers_and_in_groups(text, region, pho
     [
         ("089 123456 home", "DE", "+4989123456"),
         ("+49 89 123456 work", "DE", "+4989123456"),
-        ("089 123456 w/ Anna", "DE", "+4989123456"),
         ("06 1234 casa", "IT", "+39061234"),
         ("+1 415 555 2671 (home)", "US", "+14155552671"),
         ("0171 2345678 дом", "DE", "+491712345678"),
-        ("0171 2345678 Zimmer 12", "DE", "+491712345678"),
-        ("415-555-2671, John Smith", "US", "+14155552671"),
+        ("01 23 45 67 89 maison", "FR", "+33123456789"),
+        ("089 123 45 67 privat", "DE", "+49891234567"),
         ("0171 2345678\nwork", "DE", "+491712345678"),
         ("0171 2345678 / privat", "DE", "+491712345678"),
     ],
 )
-def test_words_behind_a_number_are_no_digits(text, region, phone):
+def test_labels_behind_a_number_are_no_digits(text, region, phone):
     answer = one(text, region)
     assert (answer["phone"], answer["repaired"]) == (phone, "words behind the number dropped")
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("089 123456 w/ Anna", "DE"),
+        ("0171 2345678 Zimmer 12", "DE"),
+        ("415-555-2671, John Smith", "US"),
+        ("+49 89 1234567 (2 Leitungen)", "DE"),
+        ("089 1234567 3 mal versucht", "DE"),
+        ("089 1234567 (8-17 Uhr)", "DE"),
+        ("089 1234567 0,09 €/Min", "DE"),
+        ("01 5805812 2. Stock", "AT"),
+        ("917-555-0199 DNC", "US"),
+        ("917-555-0199, DNC", "US"),
+        ("917-555-0199 (do not call)", "US"),
+        ("917-555-0199 wrong number", "US"),
+        ("0171 2345678 nicht anrufen", "DE"),
+    ],
+)
+def test_what_a_note_means_is_not_guessed(text, region):
+    answer = one(text, region)
+    assert (answer["phone"], answer["reason"]) == (None, "not_possible")
+    assert "more than a number" in answer["detail"]
 
 
 @pytest.mark.parametrize(

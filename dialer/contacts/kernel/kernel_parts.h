@@ -60,7 +60,8 @@ enum { SURELY_TOO_LONG = 29 };
 /* One of the numbers in a cell. */
 typedef struct {
     Part part;
-    int digits, begins, begins_full, counted; /* with a single digit in front, 0 where there is none */
+    int digits, begins, begins_full;
+    int counted, marked; /* the single digit in front, 0 where there is none; and whether it only counts */
 } Numeral;
 
 /* A cell that is being split. */
@@ -118,8 +119,12 @@ static int add_number(Cell *cell, Part part, int64_t begin, int64_t end, int beg
     int64_t start = start_of(text);
     if (part.outcome < 0 || cell->count == NUMBERS_MAX)
         return 0;
+    int64_t stop = start;
+    while (stop < text.size && is_plain_digit(text.bytes[stop]))
+        stop++;
+    int marked = stop - start <= 2 && stop < text.size && text.bytes[stop] == ')';
     int alone = start + 1 < text.size && is_plain_digit(text.bytes[start]) && !is_plain_digit(text.bytes[start + 1]);
-    Numeral number = {part, digits_in(text), begins, begins_full(text), alone ? text.bytes[start] - '0' : 0};
+    Numeral number = {part, digits_in(text), begins, begins_full(text), alone ? text.bytes[start] - '0' : 0, marked};
     cell->found[cell->count++] = number;
     return 1;
 }
@@ -233,9 +238,9 @@ static int64_t word_between(Text text, int64_t at) {
     return 0;
 }
 
-/* Returns whether letters stand behind the first digit, but for words that separate numbers. */
+/* Returns whether letters are in a cell, but for words that separate numbers. */
 static int has_words(Text text) {
-    for (int64_t at = start_of(text); at < text.size; at++) {
+    for (int64_t at = 0; at < text.size; at++) {
         int64_t word = word_between(text, at);
         if (word)
             at += word - 2;
@@ -297,11 +302,13 @@ static int choose(const Plans *plans, Parts *parts, Text text, int64_t region, i
         return ASK_PYTHON;
     const Numeral *found = cell.found, *first = cell.found;
     int longer = 0, useful = 0, most = first->digits;
+    int marked = first->marked || (cell.count > 1 && first->counted == 1 && found[1].counted == 2);
     unsigned unsure = 0;
     for (int index = 1; index < cell.count; index++) {
         if (!found[index].begins_full && found[index].digits < (most < FULL_DIGITS ? most : FULL_DIGITS))
             unsure |= 1u << index;
         most = found[index].digits > most ? found[index].digits : most;
+        marked |= found[index].marked;
         longer |= found[index].digits >= NUMBER_DIGITS;
         useful |= found[index].part.dialable | found[index].part.valid;
         /* What stands behind a fragment is not sure. */
@@ -309,12 +316,12 @@ static int choose(const Plans *plans, Parts *parts, Text text, int64_t region, i
             found[index - 1].digits < NUMBER_DIGITS)
             return ASK_PYTHON;
     }
+    if (cell.count > 1 && marked)
+        return ASK_PYTHON;
     if (!cell.count || !(useful || first->part.dialable || first->part.valid))
         return LEAVE;
     if (cell.count == 1)
         return whole->valid == 1 || !first->part.dialable ? LEAVE : ASK_PYTHON;
-    if (first->counted == 1 && found[1].counted == 2)
-        return ASK_PYTHON;
     if (!(first->part.dialable && first->digits >= NUMBER_DIGITS && longer) && whole->valid)
         return whole->valid == PERHAPS ? ASK_PYTHON : LEAVE;
     if (!first->part.dialable || parts->counts[1] + cell.count > parts->room)
