@@ -35,7 +35,6 @@ from dialer.contacts.several import (
 from dialer.contacts.words import without_words
 
 _WORDS_DROPPED = "words behind the number dropped"
-_TWO_NUMBERS = r"^(?:\D*\d){14}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,9 @@ def _suspects(texts: pl.Series, numbers: Numbers, asked: Asked) -> I64:
     unusual = pl.DataFrame({"text": texts.gather(rows).fill_null(""), "valid": valid})
     text, valid_alone = pl.col("text"), pl.col("valid")
     # Two numbers need room, and what libphonenumber reads keeps its invisible characters.
-    roomy = (text.str.len_bytes() > 2 * DIGITS_OF_A_NUMBER) & text.str.contains(_TWO_NUMBERS)
+    roomy = (text.str.len_bytes() > 2 * DIGITS_OF_A_NUMBER) & (
+        text.str.count_matches(r"\d") >= 2 * DIGITS_OF_A_NUMBER
+    )
     two = (~valid_alone | roomy) & text.str.contains(PARTED)
     # Valid with other letters than these is only what is dialled after them: an extension.
     spelled = ~valid_alone | text.str.contains(r"(?s)\d.*[A-Za-z]{2}")

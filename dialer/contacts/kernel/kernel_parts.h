@@ -122,7 +122,8 @@ static int add_number(Cell *cell, Part part, int64_t begin, int64_t end, int beg
     int64_t stop = start;
     while (stop < text.size && is_plain_digit(text.bytes[stop]))
         stop++;
-    int marked = stop - start <= 2 && stop < text.size && text.bytes[stop] == ')';
+    int marked = stop - start <= 2 && stop < text.size && text.bytes[stop] == ')' &&
+                 !memchr(text.bytes, '(', (size_t)start);
     int alone = start + 1 < text.size && is_plain_digit(text.bytes[start]) && !is_plain_digit(text.bytes[start + 1]);
     Numeral number = {part, digits_in(text), begins, begins_full(text), alone ? text.bytes[start] - '0' : 0, marked};
     cell->found[cell->count++] = number;
@@ -140,8 +141,10 @@ static int is_year(DigitRun run) {
     return run.size == 4 && ((run.digits[0] == '1' && run.digits[1] == '9') || (run.digits[0] == '2' && run.digits[1] == '0'));
 }
 
+/* Returns whether a run may be a time of day at a full quarter of an hour. */
 static int is_time_of_day(DigitRun run) {
-    return (run.size == 3 || run.size == 4) && run.digits[run.size - 2] < '6' && (run.size == 3 || run.digits[0] < '3');
+    const uint8_t *minutes = run.digits + run.size - 2;
+    return (run.size == 3 || run.size == 4) && ((minutes[0] - '0') * 10 + minutes[1] - '0') % 15 == 0;
 }
 
 /* Takes the next run of digits, behind those before; returns 0 where there is none. */

@@ -19,6 +19,17 @@ static int ends_in_zeros(Text text, int64_t at) {
     return at == text.size || !is_plain_digit(text.bytes[at]);
 }
 
+/* Returns whether one of so many characters of UTF-8, all of one size, stands there. */
+static int is_any(Text text, int64_t at, const char *characters, int count) {
+    size_t size = strlen(characters) / (size_t)count;
+    if (at + (int64_t)size > text.size)
+        return 0;
+    for (int index = 0; index < count; index++)
+        if (!memcmp(text.bytes + at, characters + (size_t)index * size, size))
+            return 1;
+    return 0;
+}
+
 static int is_gap(uint8_t byte) { return byte == ' ' || is_strange(byte); }
 
 static int is_letter(uint8_t byte) { return (uint8_t)((byte | 32) - 'a') < 26; }
@@ -52,10 +63,11 @@ static int suspicion(Text text) {
             if (run && (run >= 4 || run == digits) && next == '0' && ends_in_zeros(text, at + 1))
                 found |= DAMAGED;
             break;
-        case 0xD9: case 0xEF:
-            /* A point or an E of another script, or a mark of full width. */
-            made |= 1;
-            found |= PARTED;
+        case 0xD9: case 0xEF: case 0xE3:
+            /* A point or an E of another script, or a mark between numbers. */
+            made |= is_any(text, at, "\xD9\xAB", 1) || is_any(text, at, "\xEF\xBC\x8E\xEF\xBC\xA5\xEF\xBD\x85", 3);
+            if (is_any(text, at, "\xEF\xBC\x8C\xEF\xBC\x8F\xEF\xBC\x9B\xE3\x80\x81\xE3\x83\xBB", 5))
+                found |= PARTED;
             break;
         case 0xE2:
             if (next == 0x80 && third >= 0x98 && third <= 0x9F)
@@ -63,7 +75,7 @@ static int suspicion(Text text) {
             if (next == 0x80 && (third == 0xA8 || third == 0xA9))
                 found |= PARTED;
             break;
-        case 0xE3: case '\v': case '\f': case 0x1C: case 0x1D: case 0x1E:
+        case '\v': case '\f': case 0x1C: case 0x1D: case 0x1E:
             found |= PARTED;
             break;
         case 0xC2:
