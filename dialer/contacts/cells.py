@@ -221,8 +221,7 @@ def _choose(wholes: pl.DataFrame, asked: Asked) -> tuple[pl.DataFrame, dict[int,
     """Return the answers of all parts of cells of several numbers, and the choice in each of these rows."""
     parted = wholes.with_row_index("row").filter(pl.col("plain").str.contains(PARTED) & ~pl.col("lost"))
     split_up = {row: split(text) for row, text in parted.select("row", "plain").iter_rows()}
-    valid, dialable = asked.reader.outcomes.verdicts() == Verdict.VALID, asked.dialable()
-    whole_valid = valid[wholes["outcome"].to_numpy()]
+    whole_valid = asked.reader.outcomes.verdicts()[wholes["outcome"].to_numpy()] == Verdict.VALID
     noted = {row: TORN for row, pieces in split_up.items() if pieces is None and not whole_valid[row]}
     several = {row: pieces for row, pieces in split_up.items() if pieces}
     if not several:

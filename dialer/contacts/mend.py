@@ -14,7 +14,8 @@ from functools import cache
 import polars as pl
 
 _QUOTES = "\"'“”„‟‘’‚‛`´"
-_NEW_LINE = r"[\x0b\x0c\x1c-\x1e\u0085\u2028\u2029]"
+NEW_LINES = r"\x0b\x0c\x1c-\x1e\u0085\u2028\u2029"
+"""What programs write as the end of a line within a cell, besides CR and LF; for a class of a pattern."""
 _INVISIBLE = r"[\u00AD\u061C\u180E\u200B-\u200F\u202A-\u202E\u2060-\u2069\uFEFF\p{Cc}&&[^\t\r\n]]"
 _ODD_SPACE = r"[\t\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]"
 # The fraction of a number: bare and so long that anything may follow, or shorter, or in groups that points do
@@ -53,7 +54,7 @@ HIDDEN = r"[\x00-\x1f\x7f-\x9f\u00AD\u061C\u180E\u1680\u2000-\u200F\u2028-\u202F
 
 def uncover(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     """Return the text without what is invisible, with plain spaces and lines, and whether that changed it."""
-    lines = text.str.replace_all(_NEW_LINE, "\n")
+    lines = text.str.replace_all(f"[{NEW_LINES}]", "\n")
     plain = lines.str.replace_all(_INVISIBLE, "").str.replace_all(_ODD_SPACE, " ")
     return plain, plain != text
 

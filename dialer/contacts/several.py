@@ -24,16 +24,17 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from dialer.contacts.mend import NEW_LINES
 from dialer.contacts.words import EXTENSION, are_labels, without_words
 
 DIGITS_OF_A_NUMBER = 7
 """A part of a cell with as many digits is a number of its own, not an extension."""
 
 _DIGITS_OF_A_FULL_NUMBER = 9
-_WORDS = r"or|and|oder|od\.|und|ou|et|och|eller|ou|y|o|e|en|of|lub|i|ili|ve|veya|и|или|або"
+_WORDS = r"or|and|oder|od\.|und|ou|et|och|eller|y|o|e|en|of|lub|i|ili|ve|veya|и|или|або"
 _MARKS = r";,|&\r\n；，、・"
 
-PARTED = rf"[{_MARKS}/／\x0b\x0c\x1c-\x1e\x85\u2028\u2029]|(?i)\s(?:{_WORDS})\s"
+PARTED = rf"[{_MARKS}/／{NEW_LINES}]|(?i)\s(?:{_WORDS})\s"
 """A text without this holds one number at most."""
 
 _ONE_NUMBER = re.compile(r"(?i);\s*(?:ext|phone-context|isub)=|,,")
@@ -183,11 +184,13 @@ def _split_at_spaced_slashes(text: str) -> Iterator[str]:
 
 def _without_ordinals(pieces: list[str]) -> list[str]:
     """Return the parts without the numbers in front of them that only count them."""
+    if len(pieces) < 2:
+        return pieces
     rest = []
     for rank, piece in enumerate(pieces, 1):
         ordinal = _ORDINAL.match(piece)
-        if len(pieces) < 2 or ordinal is None or int(ordinal[1]) != rank:
-            return [_COUNTED.sub("", piece, count=1) for piece in pieces] if len(pieces) > 1 else pieces
+        if ordinal is None or int(ordinal[1]) != rank:
+            return [_COUNTED.sub("", piece, count=1) for piece in pieces]
         rest.append(piece[ordinal.end() :])
     return rest
 

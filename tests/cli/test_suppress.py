@@ -76,9 +76,9 @@ def test_what_was_taken_off_is_said_for_whom_it_held(
 def test_prefixes_of_a_list_are_imported_as_prefixes(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    registry = folder / "registry.csv"
-    registry.write_text(f"number\n{NUMBER}\n+49 30*\n+4930*\n+442079460019*\n+49*30\n030*\n")
-    assert main(["suppress", "import", str(registry)]) == 0
+    refused = folder / "refused.csv"
+    refused.write_text(f"number\n{NUMBER}\n+49 30*\n+4930*\n+442079460019*\n+49*30\n030*\n")
+    assert main(["suppress", "import", str(refused)]) == 0
     said = capsys.readouterr()
     assert "6 rows, 1 numbers and 2 prefixes are not called any more" in said.out
     assert "(3 new, 0 there already, 1 duplicate rows)" in said.out
@@ -86,7 +86,7 @@ def test_prefixes_of_a_list_are_imported_as_prefixes(
     for number, entries in ((NUMBER, 1), ("+493012345678", 1), ("+4989123456", 0), ("+442079460019", 1)):
         assert main(["suppress", "check", number, "--json"]) == 0
         assert len(orjson.loads(capsys.readouterr().out)) == entries
-    assert main(["suppress", "import", str(registry), "--json"]) == 0
+    assert main(["suppress", "import", str(refused), "--json"]) == 0
     counts = orjson.loads(capsys.readouterr().out)
     assert counts == {
         "rows": 6,

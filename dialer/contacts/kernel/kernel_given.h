@@ -122,6 +122,8 @@ typedef struct {
     int64_t size; /* -1: the view points to nowhere */
 } Text;
 
+static int is_ascii_letter(uint8_t symbol) { return (uint8_t)((symbol | 32) - 'a') < 26; }
+
 static uint32_t word_at(const uint8_t *bytes) {
     uint32_t word;
     memcpy(&word, bytes, sizeof word);

@@ -15,8 +15,6 @@ static int is_digit(uint8_t symbol) {
     return (uint8_t)(symbol - '0') < 10 || (symbol >= DIGIT_0 && symbol <= DIGIT_9);
 }
 
-static int is_ascii_letter(uint8_t symbol) { return (uint8_t)((symbol | 32) - 'a') < 26 && symbol < 128; }
-
 /* What may stand between digits: the valid punctuation of libphonenumber, and a star. */
 static int is_mark(uint8_t symbol) {
     switch (symbol) {

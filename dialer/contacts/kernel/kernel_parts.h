@@ -247,7 +247,7 @@ static int has_words(Text text) {
         int64_t word = word_between(text, at);
         if (word)
             at += word - 2;
-        else if (is_letter(text.bytes[at]) || text.bytes[at] == '#' || text.bytes[at] == '~')
+        else if (is_ascii_letter(text.bytes[at]) || text.bytes[at] == '#' || text.bytes[at] == '~')
             return 1;
     }
     return 0;

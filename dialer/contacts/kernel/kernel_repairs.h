@@ -32,8 +32,6 @@ static int is_any(Text text, int64_t at, const char *characters, int count) {
 
 static int is_gap(uint8_t byte) { return byte == ' ' || is_strange(byte); }
 
-static int is_letter(uint8_t byte) { return (uint8_t)((byte | 32) - 'a') < 26; }
-
 /* Returns what mend.py and several.py may find here, and sometimes more. */
 static int suspicion(Text text) {
     const uint8_t *byte = text.bytes;
@@ -51,7 +49,7 @@ static int suspicion(Text text) {
         if (is_strange(here))
             found |= HIDDEN;
         begun |= digits || here == '+';
-        if (begun && is_letter(here) && (is_letter(next) || (is_gap(next) && is_gap(byte[at - 1]))))
+        if (begun && is_ascii_letter(here) && (is_ascii_letter(next) || (is_gap(next) && is_gap(byte[at - 1]))))
             found |= WORDED;
         switch (here) {
         case '=': case '"': case '\'': case '`':
